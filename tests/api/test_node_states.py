@@ -58,7 +58,7 @@ class TestPower(StatesTestCase):
     def test_invalid_power_request_is_refused(self) -> None:
         """The error names the field and the allowed values."""
         for body, word in (
-            ({}, "target: it is missing"), ({"target": "on"}, "power on"), ({"target": "unknown"}, "target"),
+            ({}, "target: is missing"), ({"target": "on"}, "power on"), ({"target": "unknown"}, "target"),
             ({"target": None}, "target"),
             ({"target": "power on", "timeout": 0}, "timeout"), ({"target": "power on", "timeout": "x"}, "timeout"),
             ({"target": "power on", "timeout": True}, "timeout"), ({"target": "power on", "bogus": 1}, "bogus"),

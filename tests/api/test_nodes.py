@@ -33,14 +33,14 @@ class TestCreation(APITestCase):
 
     def test_driver_is_required(self) -> None:
         """The error names the field."""
-        self.assert_refused(self.request("POST", "/v1/nodes", {"name": "n1"}), 400, "driver: it is missing")
+        self.assert_refused(self.request("POST", "/v1/nodes", {"name": "n1"}), 400, "driver: is missing")
         for driver in (None, 1, "", []):
             self.assert_refused(self.request("POST", "/v1/nodes", {"driver": driver}), 400, "driver")
 
     def test_unknown_field_is_refused(self) -> None:
         """The error lists the known fields."""
         response = self.request("POST", "/v1/nodes", {"driver": "fake-hardware", "resource_clas": "x"})
-        self.assert_refused(response, 400, "resource_clas: it is not a known field", "resource_class")
+        self.assert_refused(response, 400, "resource_clas: is not a known field", "resource_class")
 
     def test_fields_that_the_service_writes_are_refused(self) -> None:
         """A client cannot create a node in another state than enroll."""

@@ -56,7 +56,7 @@ class TestBodies(APITestCase):
 
     def test_missing_body_counts_as_empty(self) -> None:
         """Without a body, the errors are those of an empty object."""
-        self.assert_refused(self.request("POST", "/v1/nodes"), 400, "driver: it is missing")
+        self.assert_refused(self.request("POST", "/v1/nodes"), 400, "driver: is missing")
 
     def test_deeply_nested_body_is_refused(self) -> None:
         """The depth of a body is limited, so that no body exhausts the stack."""

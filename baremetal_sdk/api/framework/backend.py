@@ -1,4 +1,4 @@
-"""The service behind the API, as far as the API uses it."""
+"""Protocols of the service behind the API: the members that the API uses."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Backend(Protocol):
 
 @runtime_checkable
 class TelemetrySource(Protocol):
-    """A backend with telemetry. Its observers see each request of the API. A host's own backend may have none."""
+    """A backend with telemetry, whose observers see each request of the API. A backend of a host application may have none."""
 
     @property
     def telemetry(self) -> Telemetry:

@@ -28,7 +28,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, kw_only=True)
 class Operation:
-    """One operation of a :class:`CRUDResource`: the handler, and what its route declares beyond the defaults."""
+    """Declaration of one operation of a :class:`CRUDResource`: its handler, and the values of its route beyond the defaults."""
 
     name: str
     """The name of the handler method."""
@@ -43,7 +43,7 @@ class Operation:
     note: str = ""
     """The end of the summary, such as "while its node is off"."""
     like: str | None = None
-    """The standard operation with the same method, query and response. Needed for names beyond the standard ones."""
+    """The standard operation with the same HTTP method, query, body and response. None: *name* is a standard operation."""
     path: str | None = None
     """The path. None selects that of the standard operation."""
     summary: str | None = None
@@ -145,19 +145,19 @@ class CRUDResource:
         )
 
     def list(self, request: APIRequest) -> dict[str, Any]:
-        """Handle the listing with selectable fields."""
+        """Return a page of records with the fields that the query selects."""
         return self.list_page(request, self.where(request))
 
     def list_whole(self, request: APIRequest) -> dict[str, Any]:
-        """Handle the listing with all fields."""
+        """Return a page of records with all fields."""
         return self.list_page(request, self.where(request), whole=True)
 
     def show(self, request: APIRequest) -> dict[str, Any]:
-        """Handle the read of one record."""
+        """Return the record that the path names, with the fields that the query selects."""
         return render_record(request, self.view, self.find(request))
 
     def create(self, request: APIRequest) -> dict[str, Any]:
-        """Handle the creation of a record."""
+        """Create a record from the body, and return it with all fields."""
         values = self.fields.new_values(request.body)
         self.prepare(request, values)
         record = self.save_new(request, values)
@@ -165,7 +165,7 @@ class CRUDResource:
         return self.view.whole(request.minor).record(request, record)
 
     def update(self, request: APIRequest) -> dict[str, Any]:
-        """Handle a patch of a record."""
+        """Apply the patch in the body to the record that the path names, and return the record with all fields."""
         record = self.find(request)
         self.authorize_update(request, record)
         changes = self.compute_changes(request, record)
@@ -176,7 +176,7 @@ class CRUDResource:
         return self.view.whole(request.minor).record(request, record)
 
     def delete(self, request: APIRequest) -> None:
-        """Handle the deletion of a record."""
+        """Delete the record that the path names."""
         record = self.find(request)
         self.authorize(request, record)
         self.remove(request, record)
@@ -186,11 +186,11 @@ class CRUDResource:
         return find(request, self.view.record, self.argument)
 
     def where(self, request: APIRequest) -> Mapping[str, Any]:
-        """Return the conditions of a listing on columns of the record. None means no condition."""
+        """Return the conditions of a listing: column of the record -> value. A value of None means no condition."""
         return {}
 
     def node_where(self, request: APIRequest) -> Mapping[str, Any]:
-        """Return the conditions of a listing on columns of the record's node. None means no condition."""
+        """Return the conditions of a listing: column of the record's node -> value. A value of None means no condition."""
         return {}
 
     def list_page(self, request: APIRequest, where: Mapping[str, Any], *, whole: bool = False) -> dict[str, Any]:
@@ -201,10 +201,10 @@ class CRUDResource:
         """Check and complete the *values* of a new record in place. Raises ``InvalidInput`` and ``Forbidden``."""
 
     def authorize(self, request: APIRequest, record: Any) -> None:
-        """Raise ``Forbidden`` if the client may not change *record*. The rule of the route has allowed the request."""
+        """Raise ``Forbidden`` if the client may not change or delete *record*. By default the check of the route suffices."""
 
     def authorize_update(self, request: APIRequest, record: Any) -> None:
-        """Do the same for a patch. By default the same rule applies as for a deletion."""
+        """Raise ``Forbidden`` if the client may not patch *record*. By default :meth:`authorize` decides."""
         self.authorize(request, record)
 
     def compute_changes(self, request: APIRequest, record: Any) -> dict[str, Any]:
@@ -228,22 +228,22 @@ class CRUDResource:
 
 
 class NodeResource(CRUDResource):
-    """Base class of a resource whose records belong to nodes. The rights on the node decide over its records."""
+    """Base class of a resource whose records belong to nodes. The policy decides about a record by its node."""
 
     def list_of_node(self, request: APIRequest) -> dict[str, Any]:
-        """Handle the listing for one node with selectable fields."""
+        """Return a page of the records of one node with the fields that the query selects."""
         return self.list_page(request, {"node_uuid": request.node().uuid})
 
     def list_whole_of_node(self, request: APIRequest) -> dict[str, Any]:
-        """Handle the listing for one node with all fields."""
+        """Return a page of the records of one node with all fields."""
         return self.list_page(request, {"node_uuid": request.node().uuid}, whole=True)
 
     def where(self, request: APIRequest) -> Mapping[str, Any]:
-        """Select the records of the node in the query parameter ``node``."""
+        """Return the condition for the node in the query parameter ``node``. Without it all records are listed."""
         return {"node_uuid": resolve_filter_node(request)}
 
     def prepare(self, request: APIRequest, values: dict[str, Any]) -> None:
-        """Replace the node in the body by its UUID, after a check of the client's rights on the node."""
+        """Replace the node in *values* by its UUID. Raises ``Forbidden`` if the rule does not allow the request for the node."""
         values["node_uuid"] = resolve_body_node(request, values["node_uuid"])
 
     def authorize(self, request: APIRequest, record: Any) -> None:
@@ -252,10 +252,12 @@ class NodeResource(CRUDResource):
 
 
 def find(request: APIRequest, kind: type[R], argument: str) -> R:
-    """Return the record that the path segment *argument* names. Raises ``NotFound`` and ``InvalidInput``."""
+    """Return the record of class *kind* that the path segment *argument* names. Raises ``NotFound`` and ``InvalidInput``."""
     ident = check_ident(argument, request.arguments[argument])
     if RECORD_KINDS[kind].lookup_fields == ("uuid",) and canonical_uuid(ident) is None:
-        raise InvalidInput([Problem(argument, f"{ident[:64]!r} is not a UUID", f"a {RECORD_KINDS[kind].label} has no name")])
+        raise InvalidInput(
+            [Problem(argument, f"{ident[:64]!r} is not a UUID", f"a {RECORD_KINDS[kind].label} has no name; use its UUID")]
+        )
     try:
         return request.backend.store.record(kind, ident, scope=request.scope)
     except NotFound:
@@ -311,12 +313,14 @@ def resolve_linked_node(request: APIRequest, ident: str, field: str, owner: str 
     except (NotFound, Forbidden):
         node = None
     if node is None or node.owner != owner:
-        raise InvalidInput([Problem(field, f"{ident[:64]!r} cannot be taken", "a node of the same owner, which you may see")])
+        raise InvalidInput(
+            [Problem(field, f"{ident[:64]!r} cannot be used here", "name a node that you may see and that has the same owner")]
+        )
     return node
 
 
 def enforce_owner(request: APIRequest, rule: str, what: str, record: Any) -> None:
-    """Raise ``Forbidden`` if *rule* does not allow the request for *record*, a *what* with an owner."""
+    """Raise ``Forbidden`` unless *rule* allows the request for *record*. *what* is its kind in rules, such as ``runbook``."""
     request.policy.enforce(rule, request.context, {f"{what}.uuid": record.uuid, f"{what}.owner": record.owner})
 
 
@@ -327,9 +331,9 @@ def save_changes(request: APIRequest, record: Any, changes: Mapping[str, Any]) -
 
 
 def check_name(name: str | None) -> None:
-    """Raise ``InvalidInput`` for a name with the form of a UUID, because paths take either."""
+    """Raise ``InvalidInput`` for a name with the form of a UUID, because a path may contain a name or a UUID. None is valid."""
     if name is not None and canonical_uuid(name) is not None:
-        raise InvalidInput([Problem("name", "it is a UUID", "a name has another form")])
+        raise InvalidInput([Problem("name", "is a UUID", "use a name in another form")])
 
 
 def _drop_none(conditions: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Errors of the HTTP API beyond those of the contract, and the response body of all errors."""
+"""Error classes of the HTTP API, and the conversion of errors to response bodies and headers."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from baremetal_interfaces import BareMetalError, InvalidInput, NotFound
 
 
 class PathNotFound(NotFound):
-    """The path has no route in the requested version of the API."""
+    """Error of status 404: the path has no route in the requested version of the API."""
 
 
 class MethodNotAllowed(BareMetalError):
-    """The path has no route for the method. *allowed* has the methods of the path."""
+    """Error of status 405: the path has no route for the method. *allowed* has the methods of the path."""
 
     code = 405
 
@@ -26,37 +26,40 @@ class MethodNotAllowed(BareMetalError):
 
 
 class NotAcceptable(BareMetalError):
-    """The request needs a later version of the API than it names."""
+    """Error of status 406: the request uses something that only a later version of the API has."""
 
     code = 406
 
 
 class UnsupportedVersion(BareMetalError):
-    """The service does not have the requested version of the API. Its body differs from that of other errors, as in Ironic."""
+    """Error of status 406: the service does not have the requested version of the API.
+
+    The body of its response differs from that of other errors, as in Ironic.
+    """
 
     code = 406
 
 
 class RequestTooLarge(BareMetalError):
-    """The body of the request is larger than the limit."""
+    """Error of status 413: the body of the request is larger than the limit."""
 
     code = 413
 
 
 class UnsupportedContent(BareMetalError):
-    """The body of the request is not JSON."""
+    """Error of status 415: the content type of the request is not JSON."""
 
     code = 415
 
 
 class VersionTooOldForMethod(BareMetalError):
-    """The path has the method only in a later version of the API. Ironic uses this status for some resources."""
+    """Error of status 405: the path has the method only in a later version. For some resources Ironic uses 405 instead of 404."""
 
     code = 405
 
 
 class ErrorBody(TypedDict):
-    """The JSON text in an error response. Each problem has the field, the error and the allowed values."""
+    """Content of the JSON text in an error response. Each problem has the keys ``field``, ``wrong`` and ``allowed``."""
 
     faultcode: Literal["Client", "Server"]
     faultstring: str
@@ -72,7 +75,7 @@ def to_api_error(error: Exception) -> BareMetalError:
 
 
 def to_invalid_input(error: NotFound, field: str) -> InvalidInput:
-    """Return the error for a *field* that names an unknown object. Status 404 would mean the path of the request."""
+    """Return an error of status 400 for a *field* that names an unknown object. Status 404 would mean an unknown path."""
     return InvalidInput(f"{field}: {error.message}")
 
 
@@ -90,7 +93,7 @@ def build_body(error: BareMetalError, code: int | None = None) -> bytes:
 
 
 def describe_error(error: BareMetalError, code: int | None = None) -> ErrorBody:
-    """Return *error* as it is shown to clients, with all its problems. *code* is the HTTP status if it differs."""
+    """Return *error* in the form for clients, with all its problems. *code* is the HTTP status if it differs."""
     status = error.code if code is None else code
     inner: ErrorBody = {
         "faultcode": "Client" if status < 500 else "Server",
@@ -103,7 +106,7 @@ def describe_error(error: BareMetalError, code: int | None = None) -> ErrorBody:
 
 
 def build_headers(error: BareMetalError) -> list[tuple[str, str]]:
-    """Return the response headers for *error*."""
+    """Return the additional response headers for *error*: ``Retry-After`` for a later retry, ``Allow`` for a wrong method."""
     response_headers: list[tuple[str, str]] = []
     if error.retry_after is not None:
         # HTTP has whole seconds only. Zero would make clients retry without a pause.

@@ -23,20 +23,20 @@ from baremetal_sdk.store.records.access import KeyedRequestRecord
 LOG = logging.getLogger(__name__)
 _KEY = re.compile(r"[!-~]{1,255}", re.ASCII)
 _MAX_STORED_CHARS = 4 * 1024 * 1024
-"""Maximum number of characters of a stored response body. Of a longer one only the status is stored."""
+"""Maximum number of characters of a stored response body. A longer body is not stored, and repetitions get an empty one."""
 _ABANDONED_AFTER = timedelta(minutes=5)
 """Age after which a request without a response counts as abandoned by a process that died. A repetition may then run."""
 _RETRY_AFTER_S = 1.0
 
 
 class KeyUsed(BareMetalError):
-    """The key belongs to an earlier request with different content."""
+    """Error of status 422: the key belongs to an earlier request with different content."""
 
     code = 422
 
 
 class StoredResponse(NamedTuple):
-    """The response of a request, as the store keeps it."""
+    """The response of a request, as the store keeps it. *location* is the value of the ``Location`` header."""
 
     status: int
     content: bytes
@@ -47,11 +47,12 @@ def run_once(key: str, request: APIRequest, run: Callable[[], StoredResponse]) -
     """Call *run* and store its response under *key*, or return the stored response if the client used the key before.
 
     A request that failed or was refused leaves no key behind, so the client may repeat it. Raises ``InvalidInput`` for an
-    invalid key, ``Conflict`` while the first request is in progress, and ``KeyUsed`` if the first request was different.
+    invalid key, ``Conflict`` while the first request is in progress, and ``KeyUsed`` if the first request was different. If
+    the first request has no response after five minutes, its process has died and *run* is called again.
     """
     if not _KEY.fullmatch(key):
         raise InvalidInput(
-            [Problem("Idempotency-Key", "it is not a valid key", "use 1 to 255 printable ASCII characters without spaces")]
+            [Problem("Idempotency-Key", "is not a valid key", "use 1 to 255 printable ASCII characters without spaces")]
         )
     store, now = request.backend.store, request.backend.clock.now()
     # The digest tells a repetition from another request. The path is part of the record's name.
@@ -85,7 +86,7 @@ def _find_first(store: Store, name: str) -> KeyedRequestRecord:
 
 def _repeat_response(first: KeyedRequestRecord, digest: bytes) -> StoredResponse:
     if first.digest != digest:
-        raise KeyUsed("Idempotency-Key: an earlier request used this key; use a new key for each request")
+        raise KeyUsed("Idempotency-Key: an earlier request with different content used this key; use a new key for each request")
     if first.status is None:
         raise _in_progress_error()
     return StoredResponse(first.status, (first.content or "").encode(), first.location)
@@ -98,7 +99,7 @@ def _in_progress_error() -> Conflict:
 
 
 def _take_over(store: Store, first: KeyedRequestRecord, begun: KeyedRequestRecord) -> int:
-    """Claim the record of a process that died. The revision lets only one of several repetitions succeed."""
+    """Claim the record *first* of a process that died and return its new revision. Of several repetitions only one succeeds."""
     try:
         return store.update_record(KeyedRequestRecord, first.uuid, {"began_at": begun.began_at}, revision=first.revision).revision
     except (NotFound, RevisionConflict):

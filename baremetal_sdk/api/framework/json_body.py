@@ -1,4 +1,4 @@
-"""JSON bodies of requests and responses."""
+"""JSON bodies: reading and checking those of requests, and encoding those of responses."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ MAX_DEPTH = 64
 
 
 def read(request: Request, max_bytes: int) -> Any:
-    """Return the JSON value in the body of *request*, or None without a body. *max_bytes* limits the body.
+    """Return the JSON value in the body of *request*, or None if the body is empty.
 
-    Raises ``UnsupportedContent``, ``RequestTooLarge`` and ``InvalidInput``.
+    Raises ``RequestTooLarge`` for a body of more than *max_bytes*, ``UnsupportedContent`` for another content type, and
+    ``InvalidInput`` for a body that cannot be read, is not JSON or is nested too deeply.
     """
     raw = _read_bytes(request, max_bytes)
     if not raw.strip():
@@ -71,7 +72,7 @@ def _children(value: dict[str, Any] | list[Any]) -> list[Any]:
 
 
 def as_object(body: Any) -> dict[str, Any]:
-    """Return *body* if it is an object, or an empty object for None. Raises ``InvalidInput``."""
+    """Return *body*, or an empty object for None. Raises ``InvalidInput`` if *body* is not an object."""
     if body is None:
         return {}
     if not isinstance(body, dict):
@@ -80,7 +81,7 @@ def as_object(body: Any) -> dict[str, Any]:
 
 
 def dump(value: Any) -> bytes:
-    """Return *value* as JSON. Dates are in the format of RFC 3339."""
+    """Return *value* as JSON text in UTF-8. Times are in the format of RFC 3339, and sets become sorted lists."""
     return orjson.dumps(value, default=_to_plain)
 
 

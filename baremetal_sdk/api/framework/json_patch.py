@@ -1,7 +1,7 @@
 """JSON Patch (RFC 6902) with the operations of Ironic: ``add``, ``remove``, ``replace`` and ``test`` on named fields.
 
-A patch changes whole fields in the store. So each field that a patch touches is copied, changed in place by the operations,
-and then compared with the stored value.
+The store writes whole fields only. Therefore :func:`apply_patch` copies each field that a patch touches and changes the copy,
+and :func:`diff_fields` compares the result with the stored value.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _INVALID_ESCAPE = re.compile(r"~(?![01])")
 
 
 class Unset:
-    """Marks a field that a patch removed. The field gets its default."""
+    """Type of :data:`UNSET`, the marker for a field that a patch removes. The caller gives such a field its default."""
 
 
 UNSET = Unset()
@@ -30,7 +30,11 @@ UNSET = Unset()
 
 @dataclass(frozen=True)
 class PatchOperation:
-    """One operation of a patch. *position* is its index in the patch, *path* is split and unescaped."""
+    """One operation of a patch.
+
+    *position* is its index in the patch, from 0. *path* has the segments of its path without escapes: the field, then keys or
+    list indexes inside the field. *value* is None for ``remove``.
+    """
 
     position: int
     op: str
@@ -43,7 +47,7 @@ class PatchOperation:
         return self.path[0]
 
     def error(self, wrong: str, allowed: str) -> InvalidInput:
-        """Return the error for this operation."""
+        """Return the error that names this operation. *wrong* is the reason, *allowed* describes the remedy."""
         return InvalidInput([Problem(f"patch[{self.position}] {self.op} /{'/'.join(self.path)}", wrong, allowed)])
 
 
@@ -57,12 +61,17 @@ def drop_own_node(patch: list[PatchOperation], node_uuid: str) -> list[PatchOper
         if operation.path != ("node_uuid",):
             remaining.append(operation)
         elif operation.op == "remove" or operation.value != node_uuid:
-            raise operation.error("it cannot change", f"keep {node_uuid}, or delete the record and create it for the other node")
+            raise operation.error(
+                "the node of a record cannot change", f"keep {node_uuid}, or create a new record for the other node"
+            )
     return remaining
 
 
 def patch_type(fields: Iterable[str]) -> ValueType:
-    """Return the type of a PATCH body for a resource with the changeable *fields*. :func:`parse_patch` parses the body."""
+    """Return the type of a PATCH body for a resource with the changeable *fields*.
+
+    The type only provides the schema. It accepts any body, because :func:`parse_patch` needs the microversion to check it.
+    """
     path = {"type": "string", "pattern": f"^/({'|'.join(sorted(fields))})(/.*)?$"}
     removal = {"type": "object", "required": ["op", "path"], "properties": {"op": {"const": "remove"}, "path": path}}
     others = [op for op in OPERATIONS if op != "remove"]
@@ -77,7 +86,7 @@ def patch_type(fields: Iterable[str]) -> ValueType:
 def parse_patch(body: Any, minor: int) -> list[PatchOperation]:
     """Parse the body of a PATCH request. Raises ``InvalidInput``, which names the invalid operation."""
     if not isinstance(body, list):
-        raise InvalidInput([Problem("patch", "it is not a list", "send a JSON array of operations (RFC 6902)")])
+        raise InvalidInput([Problem("patch", "is not a list", "send a JSON array of operations (RFC 6902)")])
     return [_parse_operation(position, entry, minor) for position, entry in enumerate(body)]
 
 
@@ -86,16 +95,19 @@ def _parse_operation(position: int, entry: Any, minor: int) -> PatchOperation:
         return InvalidInput([Problem(f"patch[{position}]", wrong, allowed)])
 
     if not isinstance(entry, dict):
-        raise refuse("it is not an object", 'send {"op": ..., "path": ..., "value": ...}')
+        raise refuse("is not an object", 'send {"op": ..., "path": ..., "value": ...}')
     op, path = entry.get("op"), entry.get("path")
     if op not in OPERATIONS:
-        raise refuse(f"its op is {str(op)[:32]!r}", "one of " + ", ".join(OPERATIONS))
+        raise refuse(f"its op {str(op)[:32]!r} is not supported", "use one of " + ", ".join(OPERATIONS))
     if not isinstance(path, str) or not path.startswith("/") or path == "/":
-        raise refuse(f"its path is {str(path)[:64]!r}", "start with a slash and the name of a field, such as /extra/rack")
+        raise refuse(
+            f"its path {str(path)[:64]!r} does not name a field",
+            "start with a slash and the name of a field, such as /extra/rack",
+        )
     if minor >= ESCAPES_SINCE and _INVALID_ESCAPE.search(path):
-        raise refuse(f"its path is {path[:64]!r}", "in a path, write ~ as ~0, and a / inside a name as ~1")
+        raise refuse(f"its path {path[:64]!r} contains an invalid ~", "write ~ as ~0, and a / inside a name as ~1")
     if op != "remove" and "value" not in entry:
-        raise refuse("it has no value", f"{op} needs a value")
+        raise refuse("has no value", f"add the key value, which the operation {op} needs")
     return PatchOperation(position, str(op), _split(path, minor), entry.get("value"))
 
 
@@ -108,7 +120,7 @@ def _split(path: str, minor: int) -> tuple[str, ...]:
 
 
 def apply_patch(document: Mapping[str, Any], patch: list[PatchOperation]) -> dict[str, Any]:
-    """Return the fields that *patch* touches with their new values. *document* does not change.
+    """Return each field that *patch* touches with its whole new value. *document*, the stored fields, does not change.
 
     A removed field has the value ``UNSET``. Raises ``InvalidInput``, which names the operation that fails.
     """
@@ -140,7 +152,7 @@ def _apply_inside(operation: PatchOperation, container: Any) -> None:
     elif isinstance(container, list):
         _apply_to_list(operation, container, last)
     else:
-        raise operation.error("its path leads into a plain value", "use a path into an object or a list")
+        raise operation.error("the parent of its last segment is neither an object nor a list", "correct the path")
 
 
 def _member(operation: PatchOperation, container: Any, part: str) -> Any:
@@ -148,12 +160,12 @@ def _member(operation: PatchOperation, container: Any, part: str) -> Any:
         return container[part]
     if isinstance(container, list):
         return container[_index(operation, container, part)]
-    raise operation.error(f"{part!r} on its path does not exist", "add the parent first")
+    raise operation.error(f"the segment {part!r} of its path does not exist", "add the parent first")
 
 
 def _apply_to_object(operation: PatchOperation, container: dict[str, Any], name: str) -> None:
     if operation.op != "add" and name not in container:
-        raise operation.error(f"{name!r} does not exist", "use add for new names")
+        raise operation.error(f"the key {name!r} does not exist", "correct the path, or use the operation add for a new key")
     if operation.op == "test":
         _check_test(operation, container[name])
     elif operation.op == "remove":
@@ -178,22 +190,25 @@ def _apply_to_list(operation: PatchOperation, container: list[Any], part: str) -
 def _index(operation: PatchOperation, container: list[Any], part: str, highest: int | None = None) -> int:
     last = len(container) - 1 if highest is None else highest
     if not (part.isascii() and part.isdigit() and len(part) < 10 and int(part) <= last):
-        raise operation.error(f"{part!r} is not an index of a list of {len(container)}", "use a number from 0, or - to append")
+        raise operation.error(
+            f"{part!r} is not an index of the list, which has {len(container)} items", "use an index from 0, or add to -"
+        )
     return int(part)
 
 
 def _check_test(operation: PatchOperation, value: Any) -> Any:
     if value != operation.value:
-        raise operation.error("the value is different", "read the resource again")
+        raise operation.error("the test failed because the current value is different", "read the resource again")
     return value
 
 
 def diff_fields(
     document: Mapping[str, Any], touched: Mapping[str, Any], read: Callable[[str, Any], Any], defaults: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the changes of a patch: field -> whole new value.
+    """Return the fields that a patch really changes: field -> whole new value. Fields whose value stays equal are left out.
 
-    *read* checks and converts a new value. A removed field gets its default. Fields with an equal value are left out.
+    *document* has the stored fields, and *touched* is the result of :func:`apply_patch`. *read* takes a field and its new
+    value, checks the value and returns it converted. A removed field gets its value in *defaults*.
     """
     new = {name: defaults[name] if value is UNSET else read(name, value) for name, value in touched.items()}
     return {name: value for name, value in new.items() if value != document[name]}

@@ -1,4 +1,4 @@
-"""Secrets in responses: they are masked, and restored if a client sends the mask back.
+"""Masking of secrets in responses, and their restoration if a client sends the mask back.
 
 Fields that plugins declare as secret are masked in the store already. This module finds the secrets that clients put into
 free-form fields, by their names, and the credentials in URLs, by their form.
@@ -30,12 +30,12 @@ _SIGNATURE = re.compile(
 
 @lru_cache(maxsize=4096)
 def is_secret_name(name: str) -> bool:
-    """Return whether a field named *name* counts as a secret."""
+    """Return whether the value of a field named *name* counts as a secret: ``api_token`` does, ``token_id`` does not."""
     return _SECRET_NAME.search(name) is not None and _NOT_SECRET.search(name) is None
 
 
 def mask_secrets(values: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a copy of *values* with masked secrets at any depth."""
+    """Return a copy of *values* with masks at any depth: for fields with names of secrets, and for credentials in URLs."""
     return {name: _mask_value(name, value) for name, value in values.items()} if values else values
 
 
@@ -59,12 +59,15 @@ def _mask_content(value: Any) -> Any:
 
 
 def mask_urls(text: str) -> str:
-    """Return *text* with masked credentials and signatures in its URLs."""
+    """Return *text* with masks in place of user names, passwords and signatures in its URLs."""
     return _SIGNATURE.sub(rf"\g<1>{MASK}", _USER_INFO.sub(MASK, text))
 
 
 def restore_masked(new: Any, stored: Any) -> Any:
-    """Return *new* with the *stored* value in place of each mask that a client got and sent back."""
+    """Return the value *new* from a client, with the *stored* secret in place of each mask that the client sent back.
+
+    A mask stays in the result if *stored* has no secret at the same place.
+    """
     if new == stored:
         return stored
     if isinstance(new, Mapping) and isinstance(stored, Mapping):

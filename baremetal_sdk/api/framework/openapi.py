@@ -47,34 +47,35 @@ _PARAMETERS: Mapping[str, Any] = {
     },
 }
 _SECURITY: Mapping[str, Any] = {
-    "basic": {"type": "http", "scheme": "basic", "description": "[DEFAULT] auth_strategy = http_basic"},
+    "basic": {"type": "http", "scheme": "basic", "description": "User and password, for [DEFAULT] auth_strategy = http_basic."},
     "token": {
         "type": "http",
         "scheme": "bearer",
-        "description": "A token that the service issued.",
+        "description": "A token that the service issued, for auth_strategy = http_basic or client_certificate.",
     },
-    "keystone": {"type": "apiKey", "in": "header", "name": "X-Auth-Token", "description": "[DEFAULT] auth_strategy = keystone"},
-    "certificate": {"type": "mutualTLS", "description": "[DEFAULT] auth_strategy = client_certificate"},
+    "keystone": {"type": "apiKey", "in": "header", "name": "X-Auth-Token", "description": "A Keystone token."},
+    "certificate": {"type": "mutualTLS", "description": "A client certificate, for auth_strategy = client_certificate."},
 }
 """The authentication methods. The configuration selects one of them. With noauth none is needed."""
 _PATH_ARGUMENT_HELP: Mapping[str, str] = {
     **dict.fromkeys(("connector", "target", "rule", "entry"), "The UUID of the {}."),
-    **dict.fromkeys(("driver", "setting", "method", "trait", "conductor"), "The name of the {}."),
-    "indicator": "The light, as indicator@component.",
-    "vif": "The UUID of the virtual interface.",
+    **dict.fromkeys(("driver", "setting", "method", "trait"), "The name of the {}."),
+    "conductor": "The host name of the conductor.",
+    "indicator": "The indicator (LED) and its component, in the form indicator@component.",
+    "vif": "The UUID or name of the virtual interface (VIF).",
 }
 _DEFAULT_ARGUMENT_HELP = "The UUID or the name of the {}."
 
 
 class OpenAPI:
-    """The document. It describes the newest microversion and has the first microversion of each operation and field."""
+    """API resource ``/openapi.json``. The document describes the newest microversion and says since when each part exists."""
 
     def __init__(self, table: RouteTable) -> None:
         self._table = table
 
     @route("GET", "/openapi.json", policy="public_api", visibility=PUBLIC, response={"type": "object", "required": ["openapi"]})
     def show(self, request: APIRequest) -> dict[str, Any]:
-        """Describe the whole API as OpenAPI 3.1."""
+        """Return a description of the whole API as an OpenAPI 3.1 document."""
         return {**self._document, "servers": [{"url": request.base}]}
 
     @cached_property
@@ -119,7 +120,7 @@ def _operation(declared: Route, handler: Callable[..., Any]) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": f"{owner}.{name}.{declared.method.lower()}." + re.sub(r"\W+", "_", declared.path).strip("_"),
         "summary": declared.summary,
-        "description": f"Since version {format_version(declared.since)}.{also_versions} Rule: {declared.policy}.",
+        "description": f"Since version {format_version(declared.since)}.{also_versions} Policy rule: {declared.policy}.",
         "tags": [_tag(declared)],
         "parameters": _parameters(declared),
         "x-baremetal-since": format_version(declared.since),

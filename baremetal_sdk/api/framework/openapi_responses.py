@@ -1,4 +1,4 @@
-"""Responses in the OpenAPI document, from views, from return annotations of handlers, and for errors."""
+"""Descriptions of responses for the OpenAPI document, built from views and from return annotations of handlers."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ ERROR = closed_object(
     {
         "error_message": {
             "type": "string",
-            "description": "A JSON text with the error and, in problems, its fields. For an unsupported version "
-            "the text has a different shape.",
+            "description": "A JSON text with the error. Its list problems names each invalid field. For an "
+            "unsupported version the text has other keys.",
             "contentMediaType": _JSON,
             "contentSchema": {"anyOf": [{"$ref": "#/components/schemas/Fault"}, _UNSUPPORTED]},
         }
@@ -44,7 +44,7 @@ HEADERS: Mapping[str, Any] = {
     microversions.MINIMUM_VERSION_HEADER: {"description": "The lowest microversion of the service.", "schema": _VERSION_TEXT},
     microversions.MAXIMUM_VERSION_HEADER: {"description": "The highest microversion of the service.", "schema": _VERSION_TEXT},
     "ETag": {
-        "description": "The tag of this response, for If-None-Match.",
+        "description": "The tag of this response. A later request can send it as If-None-Match.",
         "schema": {"type": "string", "pattern": '^"[0-9a-f]{24}"$'},
     },
     "Location": {
@@ -62,13 +62,13 @@ _COMMON_HEADERS = (
 
 
 class ResponseSchemas:
-    """Describes the responses of routes and collects the schemas that they share."""
+    """Builder of response descriptions. *schemas* collects the schemas that several responses share."""
 
     def __init__(self) -> None:
         self.schemas: dict[str, Any] = {"Fault": schema_of(ErrorBody), "Error": ERROR, "Links": schema_of(list[Link])}
 
     def describe(self, declared: Route, handler: Callable[..., Any]) -> dict[str, Any]:
-        """Return the responses of one route by status."""
+        """Return the description of each response of one route, by status."""
         success: dict[str, Any] = {
             "description": "Success." if declared.status != 202 else "Accepted. The work continues in the background."
         }
@@ -81,9 +81,15 @@ class ResponseSchemas:
             success["content"] = {declared.content_type: {"schema": content}}
         responses = {str(declared.status): success, "4XX": _ref("responses", "Refused"), "5XX": _ref("responses", "Failed")}
         if declared.method == "GET":
-            responses["304"] = {"description": "Not changed, see If-None-Match.", "headers": _header_refs("ETag")}
+            responses["304"] = {
+                "description": "The response is the same as the earlier one whose ETag is in If-None-Match. It has no body.",
+                "headers": _header_refs("ETag"),
+            }
         if declared.passthrough:
-            responses["2XX"] = {"description": "The response of the driver.", "content": {_JSON: {"schema": {}}}}
+            responses["2XX"] = {
+                "description": "The result of the vendor method of the driver.",
+                "content": {_JSON: {"schema": {}}},
+            }
         return responses
 
     def _content(self, declared: Route, handler: Callable[..., Any]) -> Mapping[str, Any] | None:
@@ -127,7 +133,7 @@ ERROR_RESPONSES: Mapping[str, Any] = {
         "content": {_JSON: {"schema": {"$ref": "#/components/schemas/Error"}}},
     },
     "Failed": {
-        "description": "The request failed. If a retry may help, Retry-After says when.",
+        "description": "The request failed. If a retry may help, Retry-After has the seconds to wait before it.",
         "headers": _ERROR_HEADERS,
         "content": {_JSON: {"schema": {"$ref": "#/components/schemas/Error"}}},
     },

@@ -1,4 +1,4 @@
-"""Pagination: the query parameters of listings, and the response with the link to the next page."""
+"""Pagination of listings: the parsing of their query parameters, and the response with the link to the next page."""
 
 from __future__ import annotations
 
@@ -16,13 +16,26 @@ from baremetal_sdk.store.records.query import Row
 SELECTION_SINCE = 8
 DETAIL_SINCE = 43
 
-FIELDS = Parameter("fields", STRINGS, "The fields to show, separated by commas.", since=SELECTION_SINCE)
-DETAIL = Parameter("detail", BOOLEAN, "Whether to show all fields.", since=DETAIL_SINCE, too_old_status=400)
+FIELDS = Parameter(
+    "fields",
+    STRINGS,
+    "The fields to return, separated by commas. The default is all fields of one record, or a few fields in a list.",
+    since=SELECTION_SINCE,
+)
+DETAIL = Parameter(
+    "detail",
+    BOOLEAN,
+    "True to return all fields. It cannot be used together with fields.",
+    since=DETAIL_SINCE,
+    too_old_status=400,
+)
 PAGING = (
-    Parameter("limit", integer(minimum=1), "The maximum number of records in the response."),
+    Parameter("limit", integer(minimum=1), "The maximum number of records in the response. The service may have a lower limit."),
     Parameter("marker", UUID, "The UUID of the last record of the previous page."),
     Parameter("sort_key", TEXT, "The field to sort by. The default is the order of creation."),
-    Parameter("sort_dir", choice("asc", "desc"), "The sort direction, ascending or descending."),
+    Parameter(
+        "sort_dir", choice("asc", "desc"), "The sort direction: asc for ascending, which is the default, or desc for descending."
+    ),
 )
 
 
@@ -42,7 +55,8 @@ class PageRequest(NamedTuple):
 def parse_page_request(request: APIRequest, view: View, *, whole: bool = False) -> PageRequest:
     """Parse the query parameters of a listing. *whole* is true for paths such as ``/detail``, which select all fields.
 
-    Raises ``InvalidInput`` and ``NotAcceptable``.
+    Raises ``InvalidInput`` for unknown fields and parameters that exclude each other, and ``NotAcceptable`` for fields that
+    need a later microversion.
     """
     query = request.query
     maximum = request.backend.config.api.max_limit
@@ -59,14 +73,14 @@ def parse_page_request(request: APIRequest, view: View, *, whole: bool = False) 
 def _select_fields(request: APIRequest, view: View, whole: bool) -> FieldSelection:
     fields, detail = request.query.get("fields"), request.query.get("detail")
     if detail and fields is not None:
-        raise InvalidInput("detail, fields: they exclude each other; detail=True selects all fields")
+        raise InvalidInput("detail, fields: the parameters exclude each other; use one of them")
     if whole or detail:
         return view.whole(request.minor)
     return view.brief(request.minor) if fields is None else view.select(request.minor, fields)
 
 
 def render_record(request: APIRequest, view: View, record: Any) -> dict[str, Any]:
-    """Return one record with all fields, or with those in the query parameter ``fields``."""
+    """Return *record* as a JSON object with all fields, or with those in the query parameter ``fields``."""
     fields = request.query.get("fields")
     selection = view.whole(request.minor) if fields is None else view.select(request.minor, fields)
     return selection.record(request, record)
@@ -78,9 +92,10 @@ def build_page(
     rows: Sequence[Row],
     render: Callable[[Sequence[Row]], Sequence[Any]] | None = None,
 ) -> dict[str, Any]:
-    """Return the response for a page. *render* turns rows into JSON values; the default is the page's field selection.
+    """Return the response for a page of a listing, with a link to the next page if one exists.
 
-    The caller reads one row more than the limit. That row is not in the response, it only shows that a next page exists.
+    *rows* has up to one row more than the limit. That row is not in the response and only shows that a next page exists.
+    *render* turns rows into JSON values; the default is the page's field selection.
     """
     page_rows = rows[: page.limit]
     records = [page.selection.row(request, row) for row in page_rows] if render is None else render(page_rows)
@@ -91,7 +106,7 @@ def build_page(
 
 
 def build_next_link(request: APIRequest, limit: int, marker: str) -> str:
-    """Return the URL of the page after the record *marker*, with the other query parameters of the request."""
+    """Return the URL of the page after the record with the UUID *marker*, with the other query parameters of the request."""
     unchanged = {name: _as_text(value) for name, value in request.query.items() if name not in ("limit", "marker")}
     return f"{request.base}{request.path}?{urlencode({**unchanged, 'limit': limit, 'marker': marker}, safe=',')}"
 

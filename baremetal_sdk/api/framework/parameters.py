@@ -27,11 +27,11 @@ class Parameter:
 
     @property
     def description(self) -> str:
-        """The help text with the first microversion."""
+        """The help text, followed by the first microversion."""
         return f"{self.help} Since {format_version(self.since)}."
 
     def describe(self) -> dict[str, Any]:
-        """Return this declaration as plain data."""
+        """Return this declaration as plain data for the documentation."""
         return {
             "name": self.name,
             "schema": dict(self.type.schema),
@@ -49,7 +49,10 @@ def optional(name: str, type: ValueType, help: str, since: int = 1, *, too_old_s
 
 @dataclass(frozen=True)
 class Parameters:
-    """The query parameters or the body fields of one route. Error messages call one of them a *label*."""
+    """The query parameters or the body fields of one route.
+
+    *label* is the noun for one of them in error messages, such as "query parameter".
+    """
 
     label: str
     declared: tuple[Parameter, ...] = ()
@@ -74,12 +77,12 @@ class Parameters:
         }
 
     def bind(self, values: Mapping[str, Any], minor: int) -> dict[str, Any]:
-        """Return the parsed values of a request of microversion *minor*.
+        """Return the parsed *values* of a request of microversion *minor*. Parameters without a value are missing.
 
         Raises ``InvalidInput`` with all problems at once, and ``NotAcceptable`` for parameters of later microversions.
         """
         unknown = [name for name in values if name not in self.by_name]
-        problems = [Problem(name[:64], f"it is not a known {self.label}", self._list_known_names(minor)) for name in unknown]
+        problems = [Problem(name[:64], f"is not a known {self.label}", self._list_known_names(minor)) for name in unknown]
         # The version is checked only if all names are known, because a misspelled name is the better error.
         if not problems:
             check_versions((self.by_name[name] for name, value in values.items() if value is not None), minor)
@@ -88,7 +91,7 @@ class Parameters:
             if name in self.by_name:
                 self._parse(self.by_name[name], value, bound, problems)
         problems.extend(
-            Problem(parameter.name, "it is missing", "it is required")
+            Problem(parameter.name, "is missing", "a value is required")
             for parameter in self.declared
             if parameter.required and parameter.name not in values
         )
@@ -105,7 +108,7 @@ class Parameters:
 
     def _list_known_names(self, minor: int) -> str:
         names = sorted(parameter.name for parameter in self.declared if parameter.since <= minor)
-        return "known are " + ", ".join(names) if names else "leave it out"
+        return "known names are " + ", ".join(names) if names else "leave it out"
 
 
 def check_versions(used: Iterable[Parameter], minor: int) -> None:
@@ -119,12 +122,12 @@ def check_versions(used: Iterable[Parameter], minor: int) -> None:
 
 
 def unknown_before(what: str, since: int) -> InvalidInput:
-    """Return the error of status 400 for the use of *what* before microversion *since*."""
+    """Return the error of status 400 for a field or parameter *what* that exists only since microversion *since*."""
     return InvalidInput(
-        [Problem(what, "the requested version does not have it", f"use version {format_version(since)} or later")]
+        [Problem(what, "the requested version of the API does not have it", f"use version {format_version(since)} or later")]
     )
 
 
 def not_acceptable_before(what: str, since: int) -> NotAcceptable:
-    """Return the error of status 406 for the use of *what* before microversion *since*. Clients match its text."""
+    """Return the error of status 406 for a use of *what* that needs microversion *since* or later. Clients match the text."""
     return NotAcceptable(f"{what}: Request not acceptable. The minimal required API version should be {format_version(since)}")

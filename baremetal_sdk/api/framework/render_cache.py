@@ -25,13 +25,13 @@ _Key = tuple[FieldSelection, str, str]
 
 class _Entry(NamedTuple):
     state: tuple[Any, ...]
-    """The state of the record from which the fragment was rendered, see :meth:`FieldSelection.state_of_record`."""
+    """The state of the record when the fragment was rendered, see :meth:`FieldSelection.state_of_record`."""
     fragment: orjson.Fragment
     size: int
 
 
 class RenderCache:
-    """Rendered records. The oldest ones are evicted first. All methods are thread-safe."""
+    """Thread-safe cache of records as JSON text, limited to *max_bytes*. It evicts the entries that were rendered first."""
 
     def __init__(self, max_bytes: int = _MAX_BYTES) -> None:
         self._max_bytes = max_bytes
@@ -45,7 +45,7 @@ class RenderCache:
         return self._size
 
     def record(self, context: RenderContext, selection: FieldSelection, current: Any, read: Callable[[], Any]) -> orjson.Fragment:
-        """Return a record as JSON.
+        """Return one record as JSON, from the cache or newly rendered.
 
         *current* has the columns :attr:`FieldSelection.version_columns` of the record, just read from the store. *read*
         returns the whole record and is called only if no entry has the current state.

@@ -1,4 +1,4 @@
-"""The request that handlers get."""
+"""The request object that handlers of routes get, and checks of the nodes that a request names."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ NAMES_SINCE = 5
 
 @dataclass
 class APIRequest:
-    """A request after the checks that its route declares: version, parameters, body, and whether its rule allows anything."""
+    """A request that passed the checks of its route: version, parameters and body, and a first check of its policy rule.
+
+    The first check only refuses clients that the rule allows for no target. Handlers check the rule for the target itself.
+    """
 
     route: Route
     context: RequestContext
@@ -90,7 +93,7 @@ class APIRequest:
         return self.policy.allows(rule, self.context, target)
 
     def require(self, rule: str) -> None:
-        """Raise ``Forbidden`` unless *rule* allows the request without a target."""
+        """Raise ``Forbidden`` unless *rule* allows the client to act without a target, for example to create a record."""
         self.policy.enforce(rule, self.context, {})
 
     def set_owner(self, values: dict[str, Any]) -> None:
@@ -99,15 +102,15 @@ class APIRequest:
         if project is None or self.context.is_system:
             return
         if (values.get("owner") or project) != project:
-            raise InvalidInput([Problem("owner", "it is not your project", "leave it out")])
+            raise InvalidInput([Problem("owner", "is not your project", "leave the field out")])
         values["owner"] = project
 
     def port(self, ident: str) -> PortRecord:
-        """Return the port with the UUID or name *ident*. Raises ``PortNotFound`` and ``InvalidInput``."""
+        """Return the port *ident* (a UUID or name), if the client may see it. Raises ``PortNotFound`` and ``InvalidInput``."""
         return self.backend.store.port(check_ident("port", ident), scope=self.scope)
 
     def rpc(self, method: str, /, **arguments: Any) -> Any:
-        """Call *method* of a conductor and return its result. Raises the error of the call."""
+        """Call the RPC *method* of a conductor and return its result. Raises the error of the method or of the transport."""
         return self.backend.rpc.call(method, **arguments)
 
     def _read_node(self, ident: str, read: Callable[..., N]) -> N:
@@ -127,7 +130,7 @@ class APIRequest:
 
 
 def node_target(owner: str | None, lessee: str | None, uuid: str | None = None) -> dict[str, Any]:
-    """Return the target of a rule for a node with this owner and lessee."""
+    """Return the attributes of a node by which a policy rule decides. They also serve for records that belong to the node."""
     return {"node.uuid": uuid, "node.owner": owner, "node.lessee": lessee}
 
 
@@ -142,7 +145,7 @@ def check_visible(policy: Policy, context: RequestContext, node: NodeRecord | No
 
 
 def check_ident(what: str, ident: str) -> str:
-    """Return *ident* if it has the form of a UUID or a name. Raises ``InvalidInput`` for the field *what*."""
+    """Return *ident* if it has the form of a UUID or a name. Otherwise raise ``InvalidInput``, which names the field *what*."""
     try:
         return str(UUID_OR_NAME.parse(ident))
     except InvalidValue as exc:

@@ -1,4 +1,4 @@
-"""Telemetry of requests: each observation begins before authentication and ends with the status of the response."""
+"""WSGI middleware for telemetry: it reports the method, route, status and duration of each request of the API."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 ROUTE_KEY = "baremetal_sdk.route"
 """Key of the WSGI environment. The application stores the path template of the route there."""
 _NO_ROUTE = "none"
-"""Label of requests that were refused before their route was known."""
+"""Value of the label ``route`` for requests that were refused before their route was known."""
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -25,10 +25,10 @@ class RequestObserver:
         self._app = app
         self._telemetry = telemetry
         self.readings = readings
-        """Returns the values of the application for one scrape of the metrics."""
+        """Function that returns the current metric values of the application, for one scrape."""
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Serve one request."""
+        """Serve one request, and report it if observers exist."""
         # Without observers a request costs nothing here.
         if not self._telemetry.observes(Work.REQUEST):
             return self._app(environ, start_response)

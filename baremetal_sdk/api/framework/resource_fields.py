@@ -1,4 +1,4 @@
-"""The fields of a resource that clients write, declared once for creations and patches."""
+"""Writable fields of a resource: one declaration provides the bodies and the checks of creations and patches."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from baremetal_sdk.api.framework.masking import restore_masked
 from baremetal_sdk.api.framework.parameters import Parameter, Parameters, check_versions, optional
 from baremetal_sdk.api.framework.types import UUID, InvalidValue
 
-UUID_FIELD = optional("uuid", UUID, "The UUID of the new record. The default is a random one.")
+UUID_FIELD = optional("uuid", UUID, "The UUID of the new record. By default the service generates one.")
 
 
 class WritableFields:
-    """The writable fields of a record class.
+    """The fields of a record class that clients write.
 
     *required* fields must be set at creation and cannot be removed. *not_removable* fields may be left out at creation,
     but cannot be removed. *only_at_creation* fields cannot be changed.
@@ -37,14 +37,14 @@ class WritableFields:
         self.creation_fields = tuple(
             dataclasses.replace(field, required=True) if field.name in self._required else field for field in declared
         )
-        """The fields of the body of a creation."""
+        """The fields of the body of a request that creates a record."""
         self.patch_fields = Parameters("changeable field", fields)
         self.patch_type = patch_type(self.patch_fields.by_name)
-        """The type of the body of a patch."""
+        """The type of the body of a patch, for the route."""
         self._defaults = _defaults(record)
 
     def new_values(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the values of a new record with a UUID. A field that is null is left out and gets its default."""
+        """Return the values of a new record: those in *body* without nulls, and a random UUID if *body* has none."""
         values = {name: value for name, value in body.items() if value is not None}
         values.setdefault("uuid", str(uuid.uuid4()))
         return values
@@ -57,13 +57,15 @@ class WritableFields:
         for operation in patch:
             if operation.field not in self.patch_fields.by_name:
                 names = sorted(field.name for field in self.patch_fields.declared if field.since <= minor)
-                raise operation.error(f"{operation.field[:64]!r} cannot be changed", "these can: " + ", ".join(names))
+                raise operation.error(
+                    f"the field {operation.field[:64]!r} cannot be changed", "changeable are " + ", ".join(names)
+                )
         check_versions((self.patch_fields.by_name[operation.field] for operation in patch), minor)
         document = {name: _to_list(getattr(record, name)) for name in self.patch_fields.by_name}
         touched = apply_patch(document, patch)
         for name in self._not_removable & touched.keys():
             if touched[name] is UNSET or touched[name] is None:
-                raise InvalidInput([Problem(name, "it cannot be removed", "it is required; replace it")])
+                raise InvalidInput([Problem(name, "cannot be removed", "replace its value")])
         # A client that changes one key of a field sends the mask back for the secrets in the other keys.
         touched = {name: restore_masked(value, document[name]) for name, value in touched.items()}
         return diff_fields(document, touched, self._parse, self._defaults)

@@ -31,13 +31,13 @@ AUTHENTICATED = "authenticated"
 
 @dataclass(frozen=True, kw_only=True)
 class Route:
-    """One HTTP method on one path."""
+    """Declaration of one route: an HTTP method on a path, its policy rule, its microversions, parameters and response."""
 
     method: str
     path: str
     """The path template. A segment in braces matches any one segment; the name in the braces names the argument."""
     policy: str
-    """The policy rule of the route."""
+    """The name of the policy rule that a request needs."""
     status: int = 200
     """The HTTP status of a successful response. A handler may set another one."""
     since: int = 1
@@ -56,7 +56,7 @@ class Route:
     body: Parameters | ValueType | None = None
     """The fields of a JSON object, or the type of the whole body. None: the request body is not read."""
     summary: str = ""
-    """One sentence for the documentation."""
+    """A description for the documentation and the OpenAPI document."""
     response: ResponseSpec | Mapping[str, Any] | None = None
     """The view of the response or its JSON schema. None: the return annotation of the handler describes the response."""
     content_type: str = "application/json"
@@ -76,12 +76,12 @@ class Route:
         return minor >= self.since or minor in self.also_versions
 
     def check_version(self, minor: int) -> None:
-        """Raise the error for requests of a microversion without this route."""
+        """Raise the error with the status *too_old_status* if microversion *minor* does not have this route."""
         if not self.is_served(minor):
             raise _version_error(self, self.too_old_status)
 
     def describe(self) -> dict[str, Any]:
-        """Return this declaration as plain data."""
+        """Return this declaration as plain data for the documentation."""
         return {
             "method": self.method,
             "path": self.path,
@@ -177,7 +177,7 @@ def declared_routes(resource: type) -> Iterator[tuple[str, Route]]:
 
 @dataclass
 class _Segment:
-    """One node in the tree of path segments."""
+    """One position in the tree of path segments: the segments that may follow, and the routes of paths that end here."""
 
     literal: dict[str, _Segment] = field(default_factory=dict)
     any: tuple[str, _Segment] | None = None
@@ -205,7 +205,7 @@ class Match:
 
 @runtime_checkable
 class RuleSource(Protocol):
-    """A resource with rules that no route names, such as rules about one field."""
+    """A resource that also declares policy rules that no route names, such as rules about one field."""
 
     @property
     def rules(self) -> Mapping[str, Persona]:
@@ -230,7 +230,7 @@ class RouteTable:
             for part in split_path(declared.path):
                 segment = segment.child(part)
             if declared.method in segment.routes:
-                raise ValueError(f"{declared.method} {declared.path} is declared twice")
+                raise ValueError(f"cannot add the route: {declared.method} {declared.path} is declared twice")
             segment.routes[declared.method] = (declared, getattr(resource, name))
             self._routes.append(segment.routes[declared.method])
 
@@ -256,7 +256,7 @@ class RouteTable:
             if not first.is_served(minor):
                 raise _version_error(first, 404)
             allowed = allowed_methods(segment.routes)
-            raise MethodNotAllowed(f"{method[:16]} is not allowed here; allowed are {', '.join(allowed)}", allowed)
+            raise MethodNotAllowed(f"{method[:16]} is not allowed on this path; use one of {', '.join(allowed)}", allowed)
         declared, handler = served
         return Match(declared, handler, arguments)
 
@@ -288,11 +288,11 @@ class RouteTable:
 def path_not_found_error(parts: list[str]) -> PathNotFound:
     """Return the error for a path without a route."""
     path = "/" + "/".join(parts)
-    return PathNotFound(f"nothing is served at {path[:128]!r}; /v1/ lists the resources")
+    return PathNotFound(f"the path {path[:128]!r} does not exist; /v1/ lists the resources")
 
 
 def allowed_methods(routes: Iterable[str]) -> tuple[str, ...]:
-    """Return the methods for an ``Allow`` header."""
+    """Return *routes*, the HTTP methods of a path, with OPTIONS and HEAD added, for an ``Allow`` header."""
     methods = {*routes, "OPTIONS"}
     if "GET" in methods:
         methods.add("HEAD")

@@ -1,6 +1,6 @@
-"""JSON schemas from annotations of records, render functions and handlers.
+"""JSON schemas for the OpenAPI document, built from the annotations of records, render functions and handlers.
 
-So the type checker checks the code against the same types that the OpenAPI document describes.
+The type checker checks the code against the same annotations, so the document cannot differ from the code.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from baremetal_sdk.api.framework.types import MAC, UUID
 
 Schema = Mapping[str, Any]
 UUIDText = Annotated[str, UUID.schema]
-"""A UUID in a response."""
+"""Annotation of a text that is a UUID in a response."""
 MACText = Annotated[str, MAC.schema]
-"""A MAC address in a response."""
+"""Annotation of a text that is a MAC address in a response."""
 
 _PLAIN_SCHEMAS: Mapping[Any, Schema] = {
     Any: {},
@@ -45,7 +45,7 @@ _OBJECT_TYPES = (dict, Mapping)
 
 
 def schema_of(hint: Any) -> dict[str, Any]:
-    """Return the schema of a type. Raises ``TypeError`` for a type without a JSON form."""
+    """Return the JSON schema of a type annotation. Raises ``TypeError`` for a type without a JSON form."""
     if is_typeddict(hint):
         fields = get_type_hints(hint, include_extras=True)
         required = [name for name, inner in fields.items() if get_origin(inner) is not NotRequired]
@@ -75,12 +75,12 @@ def _generic_schema(hint: Any, kind: Any, inside: tuple[Any, ...]) -> dict[str, 
 
 
 def closed_object(properties: Mapping[str, Any], required: Iterable[str]) -> dict[str, Any]:
-    """Return the schema of an object with these properties and no others."""
+    """Return the schema of an object that has the *properties* (name -> schema) and no others."""
     return {"type": "object", "required": list(required), "properties": dict(properties), "additionalProperties": False}
 
 
 def record_schema(record: type, names: Iterable[str], extra: Mapping[str, Any] = {}) -> dict[str, Any]:
-    """Return the schema of the fields *names* of a record, all optional, and of required *extra* fields: name -> type."""
+    """Return the schema of an object. It has optional fields *names* of a record, and required fields *extra*: name -> type."""
     hints = field_types(record)
     fields = {**{name: hints[name] for name in names}, **extra}
     return closed_object({name: schema_of(hint) for name, hint in fields.items()}, extra)
@@ -92,18 +92,18 @@ def collection_schema(name: str, item: Schema) -> dict[str, Any]:
 
 
 def nullable_schema(schema: Schema) -> dict[str, Any]:
-    """Return a schema that also allows null."""
+    """Return a schema that allows the values of *schema* and null."""
     return {"anyOf": [dict(schema), {"type": "null"}]}
 
 
 def allows_null(hint: Any) -> bool:
-    """Return whether a type includes None."""
+    """Return whether a type annotation is a union that includes None."""
     return type(None) in get_args(hint)
 
 
 @cache
 def field_types(record: type) -> Mapping[str, Any]:
-    """Return the fields of a record class with their types."""
+    """Return the fields of a record class: name -> type annotation."""
     return get_type_hints(record, include_extras=True)
 
 

@@ -23,7 +23,7 @@ _UUID_CHARACTERS = re.compile(r"[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]
 
 
 class InvalidValue(ValueError):
-    """A value is invalid. *wrong* says why, *allowed* what is allowed."""
+    """Error of an invalid value. *wrong* is the reason, *allowed* describes the allowed values."""
 
     def __init__(self, wrong: str, allowed: str) -> None:
         super().__init__(f"{wrong}; {allowed}")
@@ -33,7 +33,10 @@ class InvalidValue(ValueError):
 
 @dataclass(frozen=True)
 class ValueType:
-    """One type. *parse* checks and converts a value, *schema* is the JSON schema."""
+    """The type of a query parameter or body field.
+
+    *parse* checks and converts a value, and raises :class:`InvalidValue`. *schema* is the JSON schema for the OpenAPI document.
+    """
 
     parse: Callable[[Any], Any]
     schema: Mapping[str, Any]
@@ -45,7 +48,7 @@ def _quote(value: Any) -> str:
 
 
 def nullable(inner: ValueType) -> ValueType:
-    """Return *inner* with null as a further value."""
+    """Return a type with the values of *inner* and null, which handlers get as None."""
     return ValueType(lambda value: None if value is None else inner.parse(value), {"anyOf": [inner.schema, {"type": "null"}]})
 
 
@@ -56,7 +59,7 @@ def text(maximum: int = 255, minimum: int = 0) -> ValueType:
         if not isinstance(value, str):
             raise InvalidValue(f"{_quote(value)} is not text", "use a string")
         if not minimum <= len(value) <= maximum:
-            raise InvalidValue(f"it has {len(value)} characters", f"{minimum} to {maximum} are allowed")
+            raise InvalidValue(f"has {len(value)} characters", f"use {minimum} to {maximum} characters")
         return value
 
     return ValueType(parse, {"type": "string", "minLength": minimum, "maxLength": maximum})
@@ -67,25 +70,31 @@ def choice(*values: str) -> ValueType:
 
     def parse(value: Any) -> str:
         if value not in values:
-            raise InvalidValue(f"{_quote(value)} is not known", "one of " + ", ".join(values))
+            raise InvalidValue(f"{_quote(value)} is not an allowed value", "use one of " + ", ".join(values))
         return str(value)
 
     return ValueType(parse, {"type": "string", "enum": list(values)})
 
 
 def integer(minimum: int | None = None, maximum: int | None = None) -> ValueType:
-    """Return the type of whole numbers, given as a number or as text with digits."""
+    """Return the type of integers from *minimum* to *maximum*. None means no limit.
+
+    A value may be a number or a text with digits, because query parameters are text.
+    """
+    if maximum is None:
+        allowed = "use an integer" if minimum is None else f"use an integer of {minimum} or more"
+    else:
+        allowed = f"use an integer of {maximum} or less" if minimum is None else f"use an integer from {minimum} to {maximum}"
 
     def parse(value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int | str):
-            raise InvalidValue(f"{_quote(value)} is not a whole number", "use an integer")
+            raise InvalidValue(f"{_quote(value)} is not an integer", allowed)
         try:
             number = int(value)
         except ValueError:
-            raise InvalidValue(f"{_quote(value)} is not a whole number", "use an integer") from None
+            raise InvalidValue(f"{_quote(value)} is not an integer", allowed) from None
         if (minimum is not None and number < minimum) or (maximum is not None and number > maximum):
-            allowed = f"use {minimum} or more" if maximum is None else f"use {minimum} to {maximum}"
-            raise InvalidValue(f"it is {number}", allowed)
+            raise InvalidValue(f"{number} is out of range", allowed)
         return number
 
     bounds = {name: bound for name, bound in (("minimum", minimum), ("maximum", maximum)) if bound is not None}
@@ -126,7 +135,7 @@ def is_name(value: Any) -> bool:
 
 
 def is_host_name(value: str) -> bool:
-    """Return whether *value* is a host name. Before microversion 1.10 all names of nodes are."""
+    """Return whether *value* has the form of a host name. Before microversion 1.10, names of nodes must be host names."""
     return _HOST_NAME.fullmatch(value) is not None
 
 
@@ -135,7 +144,7 @@ def _uuid_or_name(value: Any) -> str:
     if canonical is not None:
         return canonical
     if not is_name(value):
-        raise InvalidValue(f"{_quote(value)} is neither a UUID nor a name", "a name has up to 255 letters, digits and -._~")
+        raise InvalidValue(f"{_quote(value)} is neither a UUID nor a name", "use a UUID, or up to 255 letters, digits and -._~")
     return str(value)
 
 
@@ -150,7 +159,7 @@ def _strings(value: Any) -> tuple[str, ...]:
     if isinstance(value, list):
         value = ",".join(str(item) for item in value)
     if not isinstance(value, str):
-        raise InvalidValue(f"{_quote(value)} is not a list of words", "use words separated by commas")
+        raise InvalidValue(f"{_quote(value)} is not a list of words", "use a list of strings, or words separated by commas")
     words = (word.strip() for word in value.split(","))
     return tuple(dict.fromkeys(word for word in words if word))
 
@@ -175,7 +184,7 @@ UUID_OR_NAME = ValueType(_uuid_or_name, {"type": "string", "pattern": NAME_PATTE
 MAC = ValueType(_mac, {"type": "string", "pattern": "^" + _MAC.pattern + "$"})
 _WORD: Mapping[str, Any] = {"type": "string", "pattern": "^[^,]+$"}
 STRINGS = ValueType(_strings, {"type": "array", "items": _WORD})
-"""Words. In a query string they are separated by commas."""
+"""A list of words, in JSON a list or a text with commas, in a query string a text with commas. Handlers get a tuple."""
 OBJECT = ValueType(_object, {"type": "object"})
 ARRAY = ValueType(_array, {"type": "array"})
 ANY = ValueType(lambda value: value, {})

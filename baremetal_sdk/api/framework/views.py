@@ -37,7 +37,7 @@ class Link(TypedDict):
 
 @dataclass(frozen=True)
 class LegacyValue:
-    """The other form that a stored value has in microversions before *until*."""
+    """A replacement for older clients: before microversion *until*, they get *legacy* instead of the stored *value*."""
 
     until: int
     value: str
@@ -77,7 +77,7 @@ class ViewField:
 
 @dataclass(frozen=True)
 class RenderedField:
-    """A field with a render function, ready for records of the store and for rows of a listing."""
+    """A field with a render function. *of_record* and *of_row* read the values of its columns, which the function takes."""
 
     name: str
     render: Render
@@ -95,7 +95,11 @@ class SubResource:
 
 @dataclass(frozen=True, eq=False)
 class FieldSelection:
-    """The compiled form of a view for one microversion and selection of fields. It is immutable and shared by threads."""
+    """The compiled form of a view for one microversion and selection of fields. It is immutable and shared by threads.
+
+    *columns* are those that a listing reads. *names* are the fields without a render function, *rendered* those with one.
+    *volatile* are the rendered fields whose values can change without a new revision of the record.
+    """
 
     columns: tuple[str, ...]
     names: tuple[str, ...]
@@ -127,7 +131,7 @@ class FieldSelection:
         return (row["created_at"], row["revision"], *(field.render(context, *field.of_row(row)) for field in self.volatile))
 
     def record(self, context: RenderContext, record: Any) -> dict[str, Any]:
-        """Return a record of the store as a JSON object."""
+        """Return a record of the store as a JSON object with the selected fields and links."""
         values = self.of_record(record)
         # The last value is the key for the links. It has no name, so zip leaves it out.
         rendered = dict(zip(self.names, values, strict=False))
@@ -136,7 +140,7 @@ class FieldSelection:
         return self._add_links(context, rendered, values[-1])
 
     def row(self, context: RenderContext, row: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a row of a listing as a JSON object."""
+        """Return a row of a listing as a JSON object with the selected fields and links."""
         values = self.of_row(row)
         rendered = dict(zip(self.names, values, strict=False))
         for field in self.rendered:
@@ -218,14 +222,14 @@ class View:
         if not self.fields[name].sortable:
             sortable = ", ".join(sorted(field.name for field in self.fields.values() if field.sortable and field.since <= minor))
             # Ironic's words, which clients match.
-            raise InvalidInput([Problem("sort_key", f"{name} is an invalid field for sorting", f"one of {sortable}")])
+            raise InvalidInput([Problem("sort_key", f"{name} is an invalid field for sorting", f"use one of {sortable}")])
         return self.fields[name].sources[0]
 
     def _brief_names(self, minor: int) -> tuple[str, ...]:
         return tuple(name for name in self.default if self.fields[name].since <= minor)
 
     def _list_known_names(self, minor: int) -> str:
-        return "known are " + ", ".join(sorted(name for name, field in self.fields.items() if field.since <= minor))
+        return "known names are " + ", ".join(sorted(name for name, field in self.fields.items() if field.since <= minor))
 
     def _compile(self, minor: int, names: tuple[str, ...] | None, linked: bool) -> FieldSelection:
         fields = [field for field in self.fields.values() if field.since <= minor and (names is None or field.name in names)]
