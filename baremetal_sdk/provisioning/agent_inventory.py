@@ -1,4 +1,4 @@
-"""Parser of the inventories that agents report. The result is an ``Inspection`` of the contract."""
+"""Parser for the hardware inventories that agents report. The result is an ``Inspection`` of the contract."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ _MIN_ROOT_DISK_BYTES = 4 * _GIB
 
 
 def parse_inventory(inventory: Mapping[str, Any]) -> Inspection:
-    """Parse an *inventory*. Raises ``InvalidInput`` if it has no network interface with a MAC address."""
+    """Return the properties, ports and inventory of a machine from an agent's *inventory*.
+
+    Raises ``InvalidInput`` if the inventory has no network interface with a MAC address.
+    """
     ports = tuple(_ports(inventory))
     if not ports:
         raise InvalidInput([Problem("inventory/interfaces", "no interface has a MAC address", "set mac_address for each")])
@@ -23,7 +26,7 @@ def parse_inventory(inventory: Mapping[str, Any]) -> Inspection:
 
 
 def mac_addresses(inventory: Mapping[str, Any]) -> list[str]:
-    """Return the MAC addresses of an *inventory* in lower case."""
+    """Return the MAC addresses of the network interfaces in an agent's *inventory*, in lower case."""
     return [port.address for port in _ports(inventory)]
 
 
@@ -54,7 +57,10 @@ def _properties(inventory: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _root_gb(disks: Any) -> int | None:
-    """Return the size in GiB of the smallest disk that can hold an operating system, less 1 GiB for the partition table."""
+    """Return the size in GiB of the smallest disk of 4 GiB or more, minus 1 GiB for the partition table.
+
+    Return None if no disk is large enough.
+    """
     listed: Sequence[Any] = disks if isinstance(disks, list) else ()
     sizes = [disk["size"] for disk in listed if isinstance(disk, Mapping) and isinstance(disk.get("size"), int)]
     large = [size for size in sizes if size >= _MIN_ROOT_DISK_BYTES]

@@ -1,4 +1,4 @@
-"""Removal of the link between a node and its allocation."""
+"""Helpers that remove the link between a node and its allocation."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ LOG = logging.getLogger(__name__)
 
 
 def unlink_changes(node: NodeRecord) -> dict[str, Any]:
-    """Return the changes to *node* that end its link to an allocation and remove the traits it requested."""
+    """Return the changes of *node* that remove its link to an allocation and the traits that the allocation requested."""
     info = {name: value for name, value in node.instance_info.items() if name != "traits"}
     return {"instance_uuid": None, "allocation_uuid": None, "instance_info": info}
 
 
 def delete_allocation(store: Store, allocation: str | None) -> None:
-    """Delete the allocation of a node that was torn down or lost its instance. Do nothing for None or an absent one."""
+    """Delete the record of the allocation with UUID *allocation*, after its node was torn down or lost its instance.
+
+    Do nothing for None and for an allocation that does not exist.
+    """
     if allocation is None:
         return
     try:

@@ -1,4 +1,4 @@
-"""Steps that each node has, whatever its driver: power changes, waiting and holding. Clients put them in lists of steps."""
+"""Builtin steps, which the runtime offers for each node with any driver: power changes, ``wait`` and ``hold``."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from baremetal_interfaces import Argument, InvalidInput, Kind, Phase, PowerState
 from baremetal_sdk.tasks.node_task import NodeTask
 
 INTERFACE = Kind.POWER
-"""The interface under which clients request these steps."""
+"""The value of ``interface`` with which clients request builtin steps."""
 
 HOLD = "hold"
-"""The step that stops a run until a client continues it with the verb ``unhold``."""
+"""Name of the step that stops a run until a client continues it with the verb ``unhold``."""
 
 _WAIT_ARGUMENTS = {"seconds": Argument("Seconds to wait. Without it, the step waits for an event.")}
 _PHASES = (Phase.CLEAN, Phase.DEPLOY, Phase.SERVICE)
@@ -53,17 +53,17 @@ _ACTIONS: Mapping[str, Callable[..., Wait | None]] = {
 
 
 def find(phase: Phase, interface: Any, name: Any) -> Step | None:
-    """Return the builtin step *name* if *phase* and *interface* have builtin steps, else None."""
+    """Return the declaration of the builtin step *name*, or None if *phase* or *interface* has no builtin step of that name."""
     if phase not in _PHASES or interface != str(INTERFACE) or name not in _ACTIONS:
         return None
     return Step(phase, name, name, abortable=True, resumable=True, arguments=_WAIT_ARGUMENTS if name == "wait" else {})
 
 
 def names(phase: Phase) -> list[str]:
-    """Return the names of the builtin steps of *phase* as ``interface.step``."""
+    """Return the names of the builtin steps of *phase* in the form ``interface.step``. Empty for a phase without them."""
     return [f"{INTERFACE}.{name}" for name in _ACTIONS] if phase in _PHASES else []
 
 
 def run(task: NodeTask, name: str, arguments: Mapping[str, Any]) -> Wait | None:
-    """Run a builtin step."""
+    """Run the builtin step *name* on the node of *task*. Return a ``Wait`` if the run has to wait, else None."""
     return _ACTIONS[name](task, **arguments)

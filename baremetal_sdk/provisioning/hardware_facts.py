@@ -1,4 +1,4 @@
-"""Facts about the hardware beside its power: BIOS settings, firmware, inventory, health and logical disks."""
+"""Reader for facts about a node's hardware: BIOS settings, firmware versions, inventory, health and logical disks."""
 
 from __future__ import annotations
 
@@ -17,16 +17,21 @@ from baremetal_sdk.tasks.node_task import NodeTask
 
 
 class HardwareFacts:
-    """Reads facts from the drivers and stores them under the task's lease.
+    """Reader that gets facts from a node's driver and stores them under the task's lease.
 
-    Facts are additional information. A read that fails is logged and does not fail the work around it.
+    Facts are additional information. :meth:`read_all` and :meth:`read_after_steps` log errors of the driver and continue. The
+    other methods raise them.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def read_all(self, task: NodeTask) -> dict[str, Any]:
-        """Read all facts. Store those that are separate records, and return the changes of the node's record."""
+        """Read BIOS settings, firmware versions and health. Errors of the driver are logged, except ``LeaseLost``.
+
+        Store settings and versions as separate records. Return the change of the node's record for the health; empty if the
+        health is the stored one or could not be read.
+        """
         with _log_errors(task):
             self.read_bios(task)
         with _log_errors(task):
@@ -38,7 +43,10 @@ class HardwareFacts:
         return {}
 
     def read_after_steps(self, task: NodeTask) -> dict[str, Any]:
-        """Read again the facts that the steps of the finished run may have changed. Return the changes of the record."""
+        """Read BIOS settings and firmware versions again if the finished run had steps that may have changed them.
+
+        Return the changes of the node's record, which are those of ``raid_config`` after RAID steps.
+        """
         if any(steps.completed_steps(task.record, Kind.BIOS)):
             with _log_errors(task):
                 self.read_bios(task)
@@ -48,14 +56,17 @@ class HardwareFacts:
         return _logical_disk_changes(task)
 
     def read_bios(self, task: NodeTask) -> None:
-        """Read the BIOS settings and replace the stored ones."""
+        """Read the BIOS settings of the machine, and replace the stored settings of its node. Raises errors of the driver."""
         node = task.record.uuid
         records = [_bios_record(node, setting) for setting in task.call(Kind.BIOS, "get_settings")]
         assert task.lease is not None
         self._store.replace_records(BIOSSettingRecord, node, records, fence=task.lease.fence)
 
     def read_firmware(self, task: NodeTask) -> None:
-        """Read the firmware versions and replace the stored ones. The first version seen of a component is preserved."""
+        """Read the firmware versions of the machine, and replace the stored versions of its node.
+
+        The stored initial version of a component remains. Raises errors of the driver.
+        """
         node = task.record.uuid
         components = task.call(Kind.FIRMWARE, "get_components")
         rows = self._store.records(FirmwareComponentRecord, Query(where={"node_uuid": node}))
@@ -65,7 +76,7 @@ class HardwareFacts:
         self._store.replace_records(FirmwareComponentRecord, node, records, fence=task.lease.fence)
 
     def store_inventory(self, task: NodeTask, inventory: Mapping[str, Any], plugin_data: Mapping[str, Any]) -> None:
-        """Store the results of an inspection instead of those of the previous one."""
+        """Store the results of an inspection in place of the results of the node's previous inspection."""
         node = task.record.uuid
         record = NodeInventoryRecord(str(uuid.uuid4()), node, inventory=inventory, plugin_data=plugin_data)
         assert task.lease is not None
@@ -74,7 +85,11 @@ class HardwareFacts:
 
 @contextmanager
 def _log_errors(task: NodeTask) -> Iterator[None]:
-    """Ignore that a driver does not offer a fact, and log every other error of reading it."""
+    """Suppress errors of the contract that reads of facts raise in the block.
+
+    ``NotSupported`` is ignored, because the driver then has no such fact. Other errors are logged. ``LeaseLost`` and
+    exceptions outside of the contract still pass.
+    """
     try:
         yield
     except LeaseLost:
@@ -122,9 +137,10 @@ def _firmware_record(node: str, found: FirmwareComponent, stored: Mapping[str, A
 
 
 def _logical_disk_changes(task: NodeTask) -> dict[str, Any]:
-    """Return the change of ``raid_config`` after the RAID steps of the run. Empty without such steps.
+    """Return the change of the node's ``raid_config`` after the completed RAID steps of its run. Empty without such steps.
 
-    The steps are replayed on the stored configuration in their order, because a run may delete and create in turn.
+    The disks are computed and not read: the steps are applied to the stored configuration in their order, because a run may
+    delete and create disks alternately.
     """
     disks: list[Any] | None = None
     for entry in steps.completed_steps(task.record, Kind.RAID):
@@ -141,6 +157,6 @@ def _logical_disk_changes(task: NodeTask) -> dict[str, Any]:
 
 
 def _is_created(disk: Mapping[str, Any], arguments: Mapping[str, Any]) -> bool:
-    """Return whether a ``create_configuration`` step with these arguments creates *disk*."""
+    """Return whether a step ``create_configuration`` with these arguments creates the logical disk *disk* of the target."""
     argument = "create_root_volume" if disk.get("is_root_volume") else "create_nonroot_volumes"
     return bool(arguments.get(argument, True))

@@ -1,4 +1,4 @@
-"""Inspection: the hardware of a machine becomes properties, ports and an inventory."""
+"""Inspector of machines: turns the hardware that a driver or agent finds into a node's properties, ports and inventory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from baremetal_sdk.tasks.node_task import NodeTask
 
 
 class Inspector:
-    """Inspects machines and stores the results under the task's lease."""
+    """Handler of the state ``inspecting``. It stores the results of inspections under the task's lease."""
 
     def __init__(self, store: Store, facts: HardwareFacts, rules: InspectionRules) -> None:
         self._store = store
@@ -24,7 +24,11 @@ class Inspector:
         self._rules = rules
 
     def inspect(self, task: NodeTask) -> None:
-        """Call the driver's inspection. Finish it at once, or wait if an agent on the machine reports the results later."""
+        """Start the inspection of the task's node with its driver.
+
+        If the driver returns the results, store them and end the inspection. If it returns ``Wait``, enter the wait state:
+        an agent on the machine then reports the results later.
+        """
         task.write(inspection_started_at=task.clock.now(), inspection_finished_at=None)
         found = task.call(Kind.INSPECT, "inspect", timeout=steps.STEP_TIMEOUT_S)
         if isinstance(found, Wait):
@@ -35,7 +39,10 @@ class Inspector:
         self.finish(task, found)
 
     def finish(self, task: NodeTask, found: Inspection, plugin_data: dict[str, Any] | None = None) -> None:
-        """Store the results and end the inspection. *plugin_data* are the results that are not part of the inventory."""
+        """Store the results *found* of an inspection, apply the inspection rules, and enter the state after the inspection.
+
+        *plugin_data* are results of the agent that are not part of the inventory. The end releases the lease.
+        """
         for port in found.ports:
             self._add_port(task, port)
         plugin_data = {} if plugin_data is None else plugin_data
@@ -47,14 +54,17 @@ class Inspector:
         transitions.follow_event(task, "done", last=True, inspection_finished_at=task.clock.now(), **changes)
 
     def resume(self, task: NodeTask, found: Inspection, plugin_data: dict[str, Any], problem: str | None) -> None:
-        """Continue an inspection that waited. The agent has reported its results, or a *problem* that ended its work."""
+        """Continue an inspection that waited for its agent, with the results *found* and *plugin_data* of the agent.
+
+        Raises ``DriverError`` if the agent reported a *problem*, which means that the inspection failed.
+        """
         transitions.follow_event(task, "resume")
         if problem is not None:
             raise DriverError(f"the agent reported: {problem}")
         self.finish(task, found, plugin_data)
 
     def _add_port(self, task: NodeTask, found: InspectedPort) -> None:
-        """Create a port, or leave it as it is if the node already has one with that address."""
+        """Create a port for the node, unless it has a port with that address. Raises ``Conflict`` if another node has it."""
         assert task.lease is not None
         pxe_enabled = True if found.pxe_enabled is None else found.pxe_enabled
         port = PortRecord(uuid=str(uuid.uuid4()), node_uuid=task.record.uuid, address=found.address, pxe_enabled=pxe_enabled)
@@ -62,4 +72,6 @@ class Inspector:
             self._store.create_port(port, fence=task.lease.fence)
         except MACAlreadyExists:
             if self._store.port(found.address).node_uuid != task.record.uuid:
-                raise Conflict(f"the inspection found port {found.address}, which belongs to another node") from None
+                raise Conflict(
+                    f"the inspection found port {found.address}, which belongs to another node; delete the port there"
+                ) from None

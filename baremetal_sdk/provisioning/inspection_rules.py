@@ -1,4 +1,4 @@
-"""Application of the inspection rules to the results of an inspection."""
+"""Connection of the rule engine to the store: applies the stored inspection rules to the results of an inspection."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from baremetal_sdk.tasks.node_task import NodeTask
 
 
 class InspectionRules:
-    """Runs the stored rules by priority, highest first. Rules with the same priority run in the order of their creation."""
+    """The stored inspection rules. Those of higher priority run first, those of equal priority in the order of creation."""
 
     def __init__(self, store: Store, drivers: DriverCatalog, secrets: SecretBox) -> None:
         self._store = store
@@ -29,9 +29,11 @@ class InspectionRules:
     def apply(
         self, task: NodeTask, properties: Mapping[str, Any], inventory: Mapping[str, Any], plugin_data: dict[str, Any]
     ) -> dict[str, Any]:
-        """Run the rules. Write the node's ports, change *plugin_data* in place, and return the changes of the node.
+        """Run the rules on the results of the inspection of the task's node.
 
-        *properties* are the node's properties including the results. Raises ``DriverError`` if a rule fails the inspection.
+        Write changed ports to the store, and change *plugin_data* in place. Return the changes of the node's record, its
+        properties included; the caller writes them. *properties* are the node's properties with the results of the
+        inspection. Raises ``DriverError`` if a rule fails the inspection.
         """
         rows = self._store.records(InspectionRuleRecord, Query(where={"phase": "main"}))
         rules = sorted((InspectionRuleRecord(**row) for row in rows), key=lambda rule: -rule.priority)
@@ -61,7 +63,7 @@ class InspectionRules:
             self._store.update_port(uuid, changes, fence=task.lease.fence)
 
     def _seal_driver_info(self, record: NodeRecord, info: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the changes that store *info* with masks instead of secrets, and the secrets sealed."""
+        """Return the changes of the node's record for ``driver_info`` *info*: masks in place of its secrets, and these sealed."""
         known = self._secrets.unseal(record.sealed_secrets, record.uuid) if record.sealed_secrets else {}
         shown, secrets = split_secrets(info, collect_secret_names(self._drivers.list_info_types(record.driver)), known)
         # The sealed column also has the secrets of the instance, which are not in driver_info and must survive.

@@ -1,4 +1,7 @@
-"""Recovery of nodes whose task died, and of waits that took too long. Each node ends in a state that is true."""
+"""Recovery of nodes whose conductor died during work on them, and of nodes whose wait has timed out.
+
+Each recovered node is in a state that matches its machine.
+"""
 
 from __future__ import annotations
 
@@ -31,10 +34,10 @@ _RUN_FIELDS = ("run_id", "run_steps", "run_index", "run_attempt")
 
 
 class Recovery:
-    """Finds nodes whose state claims work that no task does. It relies on observations of the machine, never on intentions.
+    """Finder and repairer of nodes in a working or wait state on which no task works any more.
 
-    The sweeps only read and queue; the recovery of each node runs on *lane*, under the node's lease. *is_mine* says whether
-    this conductor is responsible for a node.
+    The sweeps only read and queue. The recovery of each node runs on *lane*, under the node's lease. It reads the power of the
+    machine and does not rely on the last command. *is_mine* returns whether this conductor is responsible for a node.
     """
 
     def __init__(
@@ -59,9 +62,10 @@ class Recovery:
         self._options = options
 
     def sweep(self) -> None:
-        """Queue the recovery of each node in a working state without a task, and of each wait that has timed out.
+        """Queue the recovery of each node in a working state without a live lease, and of each node whose wait has timed out.
 
-        Schedule the polling of all other waiting runs that this conductor does not poll yet.
+        For all other waiting nodes, schedule the polling of their runs if this conductor does not poll them yet. Consider
+        only nodes for which this conductor is responsible.
         """
         self._backlog.start_workers()
         for row in self._list_unleased(states.WORKING):
@@ -75,7 +79,7 @@ class Recovery:
                 self._resumer.schedule_if_new(row.uuid, waiting)
 
     def sweep_power(self) -> None:
-        """Queue an observation of the power of each node whose power action died."""
+        """Queue a power read for each node with a target power state but without a live lease: its power action was lost."""
         for state in ("power on", "power off"):
             query = NodeQuery(where={"target_power_state": state}, fields=_FIELDS)
             for row in self._select_unleased(self._store.nodes(query)):
@@ -93,7 +97,7 @@ class Recovery:
         return [row for row in unleased if self._is_mine(row)]
 
     def _recover(self, end: Callable[[NodeTask], object], node: str) -> None:
-        """Call *end* with a task on the node. Do nothing if another task holds the node by then."""
+        """Acquire the node and call *end* with the task. Do nothing if another task holds the node. Log errors of *end*."""
         try:
             task = self._tasks.acquire(node, purpose="recovery")
         except NodeLocked:
@@ -105,7 +109,10 @@ class Recovery:
                 LOG.error("recovery of node %s failed: %s", node, exc)
 
     def _end_dead_work(self, task: NodeTask) -> None:
-        """Continue the run of a dead conductor if that is safe, else fail the node with its true power."""
+        """Continue the run of a dead conductor if that is safe. Otherwise read the power and enter the failed state.
+
+        Do nothing if the node is no longer in a working state.
+        """
         # The sweep read the state without the lease, so the state may have changed since.
         state = task.record.provision_state
         if state not in states.WORKING:
@@ -119,7 +126,7 @@ class Recovery:
         transitions.fail(task, reason, target_power_state=None, **rescue.password_removal_changes(task))
 
     def _end_wait(self, task: NodeTask) -> None:
-        """Fail a node whose wait has timed out."""
+        """Clean up, read the power and enter the failed state if the node's wait has still timed out."""
         # Checked again under the lease: the event may have arrived while this was queued.
         reason = wait_timeout_reason(task.record, task.options, self._clock.now())
         if reason is not None:
@@ -128,7 +135,10 @@ class Recovery:
             transitions.fail(task, reason, **rescue.password_removal_changes(task))
 
     def _end_power_action(self, task: NodeTask) -> None:
-        """Observe the power after a dead power action, and store an error if the target was not reached."""
+        """Read and store the power after a power action whose conductor died, and remove the target.
+
+        Set ``last_error`` if the machine did not reach the target.
+        """
         target = task.record.target_power_state
         if target is None:
             return
@@ -140,7 +150,7 @@ class Recovery:
         task.finish(target_power_state=None, last_error=error)
 
     def _observe_power(self, task: NodeTask) -> None:
-        """Store the power state of the machine, or unknown if it cannot be read."""
+        """Read and store the power state of the machine. Store it as unknown (None) if the read fails."""
         try:
             task.power.get()
         except BareMetalError as exc:
@@ -149,7 +159,7 @@ class Recovery:
 
 
 def expire_all_leases(store: Store) -> None:
-    """Expire the leases of all holders. The caller guarantees that every holder is dead."""
+    """End the leases of all holders in the store. The caller must guarantee that no conductor runs."""
     rows = store.nodes(NodeQuery(fields=("lease_holder",)))
     for holder in {row.lease_holder for row in rows if row.lease_holder is not None}:
         store.expire_leases(holder)

@@ -1,4 +1,4 @@
-"""Resumption of step runs that wait: by polling when a step asked for it, or at once when an event has arrived."""
+"""Resumer for waiting runs of steps: polls a run after the time that its step asked for, or resumes it at an event."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from baremetal_sdk.tasks.node_task import NodeTask
 from baremetal_sdk.tasks.task_manager import TaskManager
 
 _RETRY_INTERVAL_S = 1.0
-"""Seconds until a resume is retried that found the node locked or the lane full."""
+"""Seconds between attempts to resume a run while the node is locked or the lane is full."""
 
 
 class StepResumer:
-    """Resumes waiting runs on workers of a lane. Safe to use from many threads.
+    """Scheduler that resumes waiting runs on workers of *lane*. Thread-safe.
 
-    *resume* continues the run of a task's node. *belongs_to_peer* says whether another conductor is now responsible for a node.
+    *resume* is called with a task on the node and continues its run. *belongs_to_peer* returns whether another conductor is
+    now responsible for a node; its run is then not resumed here.
     """
 
     def __init__(
@@ -39,14 +40,17 @@ class StepResumer:
         self._scheduled: set[str] = set()
 
     def schedule(self, node: str, waiting: steps.WaitingRun) -> None:
-        """Poll the node's run after the time that its step asked for. Do nothing if the run waits for an event or a client."""
+        """Set a timer that polls the node's run after the time that its step asked for.
+
+        *waiting* is the position at which the run waits. Do nothing if the run waits for an event or a client.
+        """
         if waiting.poll_after is not None and not waiting.held:
             self._poll_after(waiting.poll_after, node, waiting)
 
     def schedule_if_new(self, node: str, waiting: steps.WaitingRun) -> None:
-        """Schedule the polling of a run unless that is done already.
+        """Schedule the polling of a run unless this object has already scheduled it.
 
-        For runs whose conductor is gone, and for runs that waited when this conductor started.
+        For runs whose conductor died, and for runs that waited when this conductor started.
         """
         with self._lock:
             is_scheduled = node in self._scheduled
@@ -55,7 +59,7 @@ class StepResumer:
             self.schedule(node, waiting)
 
     def resume_now(self, record: NodeRecord) -> None:
-        """Resume the node's run on a worker, whatever the run waits for."""
+        """Resume the node's run on a worker without delay, even if the run waits for another event. Retry if the lane is full."""
         waiting = steps.current_wait(record)
         if waiting is None:
             return
@@ -66,7 +70,10 @@ class StepResumer:
             self._poll_after(_RETRY_INTERVAL_S, record.uuid, waiting)
 
     def poll(self, node: str, waiting: steps.WaitingRun) -> None:
-        """Resume the node's run, unless it is no longer at *waiting* or another conductor is responsible for it."""
+        """Resume the node's run in this thread, under the node's lease. Retry later if the node is locked.
+
+        Do nothing if the run is no longer at position *waiting*, or if another conductor is responsible for the node.
+        """
         with self._lock:
             self._scheduled.discard(node)
         try:

@@ -1,4 +1,4 @@
-"""The work of each provision state in which a task works on the node. Handlers run on a worker, under the task's lease."""
+"""Handlers for the working provision states, such as ``cleaning``. They run on a worker, under the task's lease."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ _CLEANUP_METHODS: Mapping[str, tuple[Kind, str]] = {
     states.INSPECTWAIT: (Kind.INSPECT, "abort"),
     states.RESCUEWAIT: (Kind.RESCUE, "clean_up"),
 }
-"""Provision state -> the driver method that removes from the machine what unfinished work of that state left there."""
+"""Provision state -> interface and method of the driver that remove the leftovers of unfinished work from the machine."""
 
 
 class StateHandlers:
-    """Runs the work of each provision state under the lease of a task."""
+    """Registry of the handlers of the working provision states, and the handling of their errors and waits."""
 
     def __init__(self, store: Store, rules: InspectionRules) -> None:
         self._store = store
@@ -63,13 +63,17 @@ class StateHandlers:
         }
 
     def on_wait(self, listener: WaitListener) -> None:
-        """Call *listener* with the node's UUID and the waiting run after each write that puts a run in a wait state."""
+        """Register *listener*, to be called with the node's UUID and the waiting run when a run begins to wait.
+
+        The call follows the write of the wait state, which has released the lease.
+        """
         self._wait_listeners.append(listener)
 
     def work_for(self, state: str, previous_state: str) -> StateWork | None:
-        """Return the work of *state*, entered from *previous_state*, including the handling of its failures.
+        """Return the function that does the work of *state* when it is entered from *previous_state*.
 
-        Return None if the state has no work, as a stable state.
+        The function takes a task. It turns errors of the work into the failed state. Return None if the state has no work, as
+        a stable state.
         """
         handler = self._handlers.get(state)
         if handler is None:
@@ -79,11 +83,15 @@ class StateHandlers:
         return functools.partial(self._guard, handler)
 
     def supports(self, verb: states.Verb, state: str) -> bool:
-        """Return whether this release can do the work of *state*, to which *verb* leads."""
+        """Return whether *verb* can be offered: *state*, to which it leads, has a handler here or needs none."""
         return not verb.needs_handler or state in states.STABLE or state in self._handlers
 
     def abort(self, task: NodeTask, state: str) -> None:
-        """Stop the work that the node waits for, and enter *state*. Raises ``InvalidStateRequested`` if the step forbids it."""
+        """End the work for which the node waits at the request of a client, and enter *state*.
+
+        The driver removes its leftovers from the machine. The run ends, and ``last_error`` says that a client aborted it.
+        Raises ``InvalidStateRequested`` if the current clean step cannot be aborted.
+        """
         record = task.record
         entry = steps.current_entry(record)
         if record.provision_state == states.CLEANWAIT and entry is not None and not entry.is_abortable:
@@ -99,24 +107,33 @@ class StateHandlers:
         transitions.enter(task, state, record.target_provision_state, last=True, **changes)
 
     def clean_up(self, task: NodeTask) -> None:
-        """Remove from the machine what failed or ended work left there. Errors are logged, because the BMC may be away."""
+        """Call the driver to remove the leftovers of failed or ended work from the machine, if the state has such a method.
+
+        Errors of the driver are logged and not raised, because the BMC may be unreachable. ``LeaseLost`` passes.
+        """
         cleanup = _CLEANUP_METHODS.get(task.record.provision_state)
         if cleanup is not None:
             with _log_errors(task):
                 task.call(*cleanup)
 
     def run_again(self, task: NodeTask) -> None:
-        """Continue the run of a conductor that died in it, from the step that was current."""
+        """Continue, with its current step, the run of a node whose conductor died. Errors lead to the failed state."""
         self._guard(self._run_steps, task)
 
     def resume(self, task: NodeTask) -> None:
-        """Continue a run that waited: poll its current step, and run the rest if the step is done."""
+        """Continue a run that waited: poll its current step, and run the following steps if it is done.
+
+        Errors lead to the failed state.
+        """
         self._guard(self._resume_steps, task)
 
     def resume_inspection(
         self, task: NodeTask, lane: Executor, found: Inspection, plugin_data: dict[str, Any], problem: str | None
     ) -> None:
-        """Continue on a worker an inspection that waited for its agent. See :meth:`Inspector.resume`."""
+        """Submit to *lane* the rest of an inspection that waited for its agent. See :meth:`Inspector.resume`.
+
+        Raises ``NoFreeWorker`` if the lane is full.
+        """
 
         def finish(task: NodeTask) -> None:
             self._inspector.resume(task, found, plugin_data, problem)
@@ -124,7 +141,10 @@ class StateHandlers:
         task.run_in_background(lane, functools.partial(self._guard, finish))
 
     def _guard(self, work: StateWork, task: NodeTask) -> None:
-        """Run *work*, and turn each of its errors into the failed state of the node."""
+        """Run *work*. Turn each of its errors into the failed state of the node, except ``LeaseLost``, which passes.
+
+        If another conductor continues the run, end without a change of the node.
+        """
         try:
             work(task)
         except LeaseLost:
@@ -139,7 +159,7 @@ class StateHandlers:
             self._fail(task, exc)
 
     def _fail(self, task: NodeTask, error: Exception) -> None:
-        """Clean up, observe the power, and enter the failed state with the reason."""
+        """Clean up the machine, read its power, and enter the failed state with *error* as the reason."""
         self.clean_up(task)
         # The work may have changed the power, and the node has to show what is true now. Verifying began with a read.
         if task.record.provision_state != states.VERIFYING:
@@ -148,7 +168,7 @@ class StateHandlers:
         transitions.fail(task, error, **rescue.password_removal_changes(task))
 
     def _verify(self, task: NodeTask) -> None:
-        """Check that the BMC reports the power, run the verify steps, and read all hardware facts."""
+        """Do the work of ``verifying``: check that the BMC reports the power, run the verify steps, and read hardware facts."""
         power_state, changes = task.power.read_with_changes()
         if power_state is PowerState.UNKNOWN:
             task.write(**changes)
@@ -164,7 +184,7 @@ class StateHandlers:
         transitions.follow_event(task, "done", last=True, **changes, **facts)
 
     def _clean(self, task: NodeTask) -> None:
-        """Run the clean steps: those of a manual cleaning, which are already in the record, or the automatic ones."""
+        """Do the work of ``cleaning``: run the requested steps of a manual cleaning, or else the automatic steps."""
         is_manual = task.record.target_provision_state == states.MANAGEABLE
         if not is_manual and task.record.run_id is None:
             if not _wants_automated_cleaning(task):
@@ -178,13 +198,13 @@ class StateHandlers:
         self._run_steps(task)
 
     def _deploy(self, task: NodeTask) -> None:
-        """Prepare the deployment before its first step, and run the deploy steps."""
+        """Do the work of ``deploying``: prepare the deployment before its first step, and run the deploy steps."""
         if task.record.run_index == 0:
             task.call(Kind.DEPLOY, "prepare")
         self._run_steps(task)
 
     def _tear_down(self, task: NodeTask) -> None:
-        """Remove the instance from the machine and the node, and continue with the cleaning under the same lease."""
+        """Do the work of ``deleting``: remove the instance from the machine and the node, then clean under the same lease."""
         if task.call(Kind.DEPLOY, "tear_down", timeout=steps.STEP_TIMEOUT_S) is not None:
             raise NotSupported("the deploy interface returned Wait from tear_down; this release does not support that")
         task.call(Kind.DEPLOY, "clean_up")
@@ -206,12 +226,12 @@ class StateHandlers:
         self._clean(task)
 
     def _tear_down_rescued(self, task: NodeTask) -> None:
-        """Remove the rescue system before the tear-down."""
+        """Do the work of ``deleting`` for a node in rescue: remove the repair system first."""
         rescue.clean_up(task)
         self._tear_down(task)
 
     def _adopt(self, task: NodeTask) -> None:
-        """Take over a machine that already runs its instance, without changing it."""
+        """Do the work of ``adopting``: take over a machine that already runs its instance, without changing the machine."""
         if task.power.get() is PowerState.UNKNOWN:
             raise UnexpectedAnswer("the BMC does not say whether the machine is on or off")
         task.call(Kind.DEPLOY, "take_over")
@@ -225,7 +245,7 @@ class StateHandlers:
         self._wait_or_finish(task, steps.poll(task))
 
     def _wait_or_finish(self, task: NodeTask, waiting: steps.WaitingRun | None) -> None:
-        """Let the run wait, or end the work of the state because all steps are done."""
+        """Enter the wait state if *waiting* is the position of a waiting run. For None, all steps are done: end the work."""
         if waiting is not None:
             self._wait(task, waiting)
         elif task.record.provision_state == states.CLEANING:
@@ -236,7 +256,10 @@ class StateHandlers:
             transitions.follow_event(task, "done", last=True, **changes)
 
     def _wait(self, task: NodeTask, waiting: steps.WaitingRun) -> None:
-        """Enter the wait or hold state, release the lease, and notify the listeners."""
+        """Enter the wait or hold state, release the lease, and notify the wait listeners.
+
+        Raises ``DriverError`` if the polled step has waited longer than its timeout.
+        """
         event = "hold" if waiting.held else "wait"
         wait_state = states.next_state(task.record.provision_state, event) or ""
         # The sweep of recovery seldom sees a node in its wait state if its step is polled often. So each poll checks, too.
@@ -257,7 +280,10 @@ class StateHandlers:
 
 @contextmanager
 def _log_errors(task: NodeTask) -> Iterator[None]:
-    """Log the errors of an action of the clean-up, so that they do not hide the error that made it necessary."""
+    """Log and suppress errors of the block, so that they do not hide the error that led to the clean-up.
+
+    ``LeaseLost`` and exceptions outside of the contract still pass.
+    """
     try:
         yield
     except LeaseLost:
@@ -267,17 +293,17 @@ def _log_errors(task: NodeTask) -> Iterator[None]:
 
 
 def _wants_automated_cleaning(task: NodeTask) -> bool:
-    """Return the node's own setting, or that of the conductor if the node has none."""
+    """Return whether the node is cleaned automatically, by its field ``automated_clean`` or else the conductor's option."""
     own = task.record.automated_clean
     return task.options.automated_clean if own is None else own
 
 
 def _automated_cleaning_changes(task: NodeTask) -> dict[str, Any]:
-    """Return the changes that start an automated cleaning."""
+    """Return the changes of the node's record that start a run of the driver's automatic clean steps."""
     return steps.start_run_changes(Phase.CLEAN, steps.automatic_steps(task.driver, Phase.CLEAN))
 
 
 def _event_after_cleaning(task: NodeTask) -> str:
-    """Return the event that ends a cleaning. A node cleaned manually, or retired meanwhile, does not become available."""
+    """Return the event that ends a cleaning: ``manage`` for a manual cleaning or a retired node, else ``done``."""
     is_manual = task.record.target_provision_state == states.MANAGEABLE
     return "manage" if is_manual or task.record.retired else "done"

@@ -1,4 +1,4 @@
-"""Steps as data: the steps that a client requests, and the entries of a run that the store keeps."""
+"""Data types for steps: requests of clients for steps, and the stored entries of a node's run."""
 
 from __future__ import annotations
 
@@ -12,37 +12,37 @@ from baremetal_interfaces import Kind, Step
 
 @dataclass(frozen=True)
 class StepRequest:
-    """A step as a client, a deploy template or a runbook names it. *interface* and *step* are not validated yet."""
+    """A request for a step by a client, a deploy template or a runbook. *interface* and *step* are not validated yet."""
 
     interface: Any
     step: Any
     arguments: Mapping[str, Any]
     priority: int | None = None
-    """None if the request gives none."""
+    """Priority of the step in a merge with automatic steps; None if the request has none."""
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """Build a request from an object with the keys ``interface``, ``step``, ``args`` and ``priority``."""
+        """Return the request for a JSON object with the keys ``interface``, ``step``, ``args`` and ``priority``, all optional."""
         return cls(value.get("interface"), value.get("step"), value.get("args") or {}, value.get("priority"))
 
 
 @dataclass(frozen=True)
 class StepWait:
-    """The last :class:`~baremetal_interfaces.Wait` that a step returned, with what the engine knows about it."""
+    """The wait of a step: the last :class:`~baremetal_interfaces.Wait` that it returned, with start and count of the waits."""
 
     state: Mapping[str, Any]
-    """The state that the interface gets back when it is polled."""
+    """State of the step that the interface returned and gets back at the next poll."""
     poll_after: float | None
     """Seconds until the next poll. None: the step waits for an event."""
     since: datetime | None
     """The time from which the wait counts against its timeout. None if the step waits for an event."""
     answer_count: int
-    """How often the step has answered that it waits."""
+    """Number of times that the step has returned ``Wait``."""
 
 
 @dataclass(frozen=True)
 class StepEntry:
-    """One step of a run.
+    """One step of a node's run, with its arguments and its wait.
 
     The stored form is older than this class, and rows of earlier releases must stay readable. So :meth:`to_json` keeps the
     stored names and their order, and :meth:`from_json` accepts objects that lack the later keys.
@@ -67,12 +67,12 @@ class StepEntry:
 
     @property
     def label(self) -> str:
-        """Interface and step, as messages name them."""
+        """The step in messages: ``interface.step``."""
         return f"{self.interface}.{self.step}"
 
     @classmethod
     def from_step(cls, kind: Kind, step: Step, arguments: Mapping[str, Any], *, is_builtin: bool = False) -> Self:
-        """Build an entry from the declaration of a step."""
+        """Return an entry for *step*, declared by the interface of *kind*, with *arguments* of the request."""
         return cls(
             interface=str(kind),
             step=step.name,
@@ -86,7 +86,7 @@ class StepEntry:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """Build an entry from its stored form."""
+        """Return the entry for its stored form, which an earlier release may have written."""
         wait = None
         if "wait" in value:
             since = value.get("waits_since")
@@ -111,7 +111,7 @@ class StepEntry:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Return the stored form."""
+        """Return the stored form of the entry, a JSON object."""
         stored = {
             "interface": self.interface,
             "step": self.step,
@@ -133,5 +133,5 @@ class StepEntry:
         return stored
 
     def to_node_field(self) -> dict[str, Any]:
-        """Return the step as clients see it in ``clean_step``, ``deploy_step`` and ``service_step``."""
+        """Return the step in the form of the node fields ``clean_step``, ``deploy_step`` and ``service_step``."""
         return {"interface": self.interface, "step": self.step, "args": dict(self.arguments), "priority": self.priority}

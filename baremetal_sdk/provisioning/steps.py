@@ -39,7 +39,7 @@ STEP_TIMEOUT_S = 900.0
 """Seconds that one step may occupy a worker. A step that takes longer returns ``Wait``."""
 
 MAX_ATTEMPTS = 3
-"""How often a step is started if conductors die in it."""
+"""Maximum number of times that a step is started, if each time the conductor dies during the step."""
 
 NO_RUN: Final[Mapping[str, Any]] = {
     "run_id": None, "run_steps": (), "run_index": None, "run_attempt": 0, "clean_step": {}, "deploy_step": {}, "service_step": {},
@@ -48,11 +48,11 @@ NO_RUN: Final[Mapping[str, Any]] = {
 
 
 class RunProgress(Protocol):
-    """The columns of a node that describe its run: a record, or a row with these columns."""
+    """Protocol of the columns of a node that describe its run. Records and rows with these columns implement it."""
 
     @property
     def run_id(self) -> str | None:
-        """The identifier of the run, or None without one."""
+        """The identifier of the run, or None without a run."""
 
     @property
     def run_steps(self) -> Sequence[Mapping[str, Any]]:
@@ -60,11 +60,11 @@ class RunProgress(Protocol):
 
     @property
     def run_index(self) -> int | None:
-        """The index of the current step."""
+        """The index of the current step in ``run_steps``, or None without a run."""
 
     @property
     def run_attempt(self) -> int:
-        """How often the current step was started."""
+        """Number of times that the current step was started; 0 between two steps."""
 
 
 @dataclass(frozen=True)
@@ -81,14 +81,17 @@ class WaitingRun:
 
 
 def automatic_steps(driver: Driver, phase: Phase) -> list[StepEntry]:
-    """Return the steps that run in *phase* without a request, in the order in which they run."""
+    """Return the steps of the driver that run in *phase* without a request, in running order. Their priority is above 0."""
     declared = [(kind, step) for kind, interface in driver for step in interface.steps_of(phase) if step.priority > 0]
     declared.sort(key=lambda pair: (-pair[1].priority, _rank(pair[0]), pair[1].name))
     return [StepEntry.from_step(kind, step, {}) for kind, step in declared]
 
 
 def resolve_requested_steps(driver: Driver, phase: Phase, requests: Sequence[StepRequest]) -> list[StepEntry]:
-    """Return the steps that a client requests, in its order. Raises ``InvalidInput`` with all problems at once."""
+    """Validate *requests* and return an entry for each, in their order.
+
+    Raises ``InvalidInput`` with all unknown steps and all unknown and missing arguments.
+    """
     problems: list[Problem] = []
     entries: list[StepEntry] = []
     for number, request in enumerate(requests):
@@ -108,7 +111,8 @@ def resolve_requested_steps(driver: Driver, phase: Phase, requests: Sequence[Ste
 def merge_steps(driver: Driver, phase: Phase, requests: Sequence[StepRequest]) -> list[StepEntry]:
     """Return the automatic steps of *phase* merged with requested ones, by priority.
 
-    A request for an automatic step replaces its arguments and its priority. Priority 0 removes the step.
+    A request for an automatic step replaces its arguments, and its priority if the request has one. Priority 0 removes a step.
+    Raises ``InvalidInput`` for requests that do not fit.
     """
     entries = {entry.label: entry for entry in automatic_steps(driver, phase)}
     for entry, request in zip(resolve_requested_steps(driver, phase, requests), requests, strict=True):
@@ -119,12 +123,18 @@ def merge_steps(driver: Driver, phase: Phase, requests: Sequence[StepRequest]) -
 
 
 def start_run_changes(phase: Phase, entries: Sequence[StepEntry], *, ramdisk: bool = True) -> dict[str, Any]:
-    """Return the changes of the node's record that start a run of *entries*. *ramdisk*: whether drivers may boot one."""
+    """Return the changes of the node's record that start a run of *entries* in *phase*.
+
+    With *ramdisk* False, drivers must not boot a ramdisk for this run.
+    """
     return _start_changes(dataclasses.replace(entry, phase=str(phase), uses_ramdisk=ramdisk) for entry in entries)
 
 
 def start_call_changes(kind: Kind, method: str) -> dict[str, Any]:
-    """Return the changes that start a run of one driver method that is no declared step but may wait like a step."""
+    """Return the changes of the node's record that start a run of one driver method, which may wait like a step.
+
+    For methods that the interface of *kind* does not declare as a step, such as ``rescue``.
+    """
     entry = StepEntry.from_step(kind, Step(Phase.SERVICE, method, method, abortable=True), {})
     return _start_changes([dataclasses.replace(entry, phase=str(kind))])
 
@@ -139,13 +149,14 @@ def _start_changes(entries: Iterable[StepEntry]) -> dict[str, Any]:
 
 
 class HandedOver(Exception):
-    """Another conductor continues the run. This one stops between two steps, so no step is under way."""
+    """Signal to end a run in this conductor, between two steps, because the conductor stops and another one continues it."""
 
 
 def run(task: NodeTask) -> WaitingRun | None:
     """Run the steps of the node's run from its current position.
 
-    Return None when all steps are done, or the position at which the run waits. An error of a step ends the run. Raises
+    Return None when all steps are done, or the position at which the run waits. Errors of a step pass to the caller. Raises
+    ``Cancelled`` between two steps if the task is cancelled, and ``DriverError`` for a step that was started too often. Raises
     :class:`HandedOver` between two steps if this conductor stops and another one can take over the node.
     """
     while (entry := current_entry(task.record)) is not None:
@@ -173,7 +184,10 @@ def run(task: NodeTask) -> WaitingRun | None:
 
 
 def poll(task: NodeTask) -> WaitingRun | None:
-    """Ask the interface about the waiting step, and continue the run when the step is done. Return as :func:`run` does."""
+    """Poll the interface whose step waits, and continue the run if the step is done.
+
+    Return None when all steps are done, or the position at which the run waits. A builtin step is done at its first poll.
+    """
     entry = current_entry(task.record)
     if entry is None:
         return None
@@ -192,7 +206,7 @@ def poll(task: NodeTask) -> WaitingRun | None:
 
 
 def is_current(record: NodeRecord, waiting: WaitingRun) -> bool:
-    """Return whether the node's run still waits at *waiting*. A late or second resume finds another position."""
+    """Return whether the node's run is still at position *waiting*. False means that a resume is late or the second one."""
     return (record.run_id, record.run_index, record.run_attempt) == (waiting.run_id, waiting.index, waiting.attempt)
 
 
@@ -204,7 +218,7 @@ def current_entry(record: RunProgress) -> StepEntry | None:
 
 
 def current_wait(record: RunProgress) -> WaitingRun | None:
-    """Return the position at which the node's run waits, for a conductor that takes over the polling. None without a run."""
+    """Return the position of the node's run, with the time of its next poll. None without a run or after its last step."""
     entry = current_entry(record)
     if entry is None or record.run_id is None or record.run_index is None:
         return None
@@ -218,32 +232,32 @@ def current_wait(record: RunProgress) -> WaitingRun | None:
 
 
 def waiting_since(record: RunProgress) -> datetime | None:
-    """Return the time from which the current, polled step counts as waiting. None if the run waits for an event."""
+    """Return the time from which the wait of the current step counts. None if the step waits for an event, not for polls."""
     entry = current_entry(record)
     return None if entry is None or entry.wait is None else entry.wait.since
 
 
 def step_label(record: RunProgress) -> str:
-    """Return the name of the current step for messages."""
+    """Return the current step of the node's run for messages: "step interface.step", or "no step"."""
     entry = current_entry(record)
     return "no step" if entry is None else f"step {entry.label}"
 
 
 def wants_ramdisk(record: NodeRecord) -> bool:
-    """Return whether the node's run may use a ramdisk on the machine."""
+    """Return whether drivers may boot a ramdisk on the machine for the node's run: the client did not disable it."""
     return all(StepEntry.from_json(stored).uses_ramdisk for stored in record.run_steps)
 
 
 def completed_steps(record: NodeRecord, kind: Kind) -> Iterator[StepEntry]:
-    """Iterate over the steps of *kind* that the node's run has completed."""
+    """Return an iterator over the completed steps of the node's run that belong to the interface of *kind*."""
     entries = map(StepEntry.from_json, record.run_steps[: record.run_index or 0])
     return (entry for entry in entries if entry.interface == str(kind))
 
 
 def can_run_again(record: NodeRecord) -> bool:
-    """Return whether another conductor can simply continue the run of one that died.
+    """Return whether another conductor can continue the node's run after its conductor died.
 
-    That is so between two steps, and in a step that its interface declares resumable.
+    True between two steps, and during a step that its interface declares resumable.
     """
     entry = current_entry(record)
     return entry is not None and (entry.is_resumable or _is_between_steps(record))
@@ -255,7 +269,7 @@ def _is_between_steps(record: NodeRecord) -> bool:
 
 
 def _declared_step(driver: Driver, entry: StepEntry) -> Step:
-    """Return the declaration of a step of the run, or a stand-in for a method that is no declared step."""
+    """Return the driver's declaration of a step of the run, or a minimal declaration for a method that is no declared step."""
     for step in driver[entry.interface].steps:
         if step.method == entry.method:
             return step
@@ -263,7 +277,11 @@ def _declared_step(driver: Driver, entry: StepEntry) -> Step:
 
 
 def _store_outcome(task: NodeTask, entry: StepEntry, outcome: Any) -> WaitingRun | None:
-    """Store that the step *entry* waits, and return where; or store that it is done, and return None."""
+    """Store the *outcome* that the current step *entry* returned.
+
+    For a ``Wait``, store the wait and return the position of the run. For None, advance the run to the next step and return
+    None. Raises ``UnexpectedAnswer`` for other outcomes.
+    """
     index = task.record.run_index
     assert index is not None
     if isinstance(outcome, Wait):
@@ -281,7 +299,7 @@ def _store_outcome(task: NodeTask, entry: StepEntry, outcome: Any) -> WaitingRun
 
 
 def _wait_start(task: NodeTask, entry: StepEntry, outcome: Wait) -> datetime | None:
-    """Return the time from which the wait counts against its timeout."""
+    """Return the time from which the wait of a polled step counts against its timeout. None for a wait for an event."""
     if outcome.poll_after is None:
         return None
     if entry.wait is not None and entry.wait.since is not None:
@@ -297,7 +315,7 @@ def _observe(task: NodeTask, entry: StepEntry) -> Observation:
 
 
 def _node_field(entry: StepEntry) -> dict[str, Any]:
-    """Return the change that shows the step to clients. Only three phases have a field for it."""
+    """Return the change of ``clean_step``, ``deploy_step`` or ``service_step`` that shows the step. Empty in other phases."""
     if entry.phase not in ("clean", "deploy", "service"):
         return {}
     return {f"{entry.phase}_step": entry.to_node_field()}
@@ -323,7 +341,7 @@ def _unknown_step(driver: Driver, phase: Phase, number: int, request: StepReques
 
 
 def _argument_problems(step: Step, arguments: Mapping[str, Any], number: int) -> list[Problem]:
-    """Return the unknown and the missing arguments of the requested step at index *number*."""
+    """Return problems for the unknown and the missing arguments of the requested step at index *number* of the request."""
     field = f"{step.phase}_steps/{number}/args"
     allowed = "the step takes " + (", ".join(step.arguments) or "no arguments")
     unknown = [

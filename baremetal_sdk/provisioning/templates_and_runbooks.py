@@ -1,4 +1,7 @@
-"""Steps prepared by operators: deploy templates, selected by traits, and runbooks, named by clients."""
+"""Lookup of steps that operators have prepared in deploy templates and runbooks.
+
+The traits of an instance select deploy templates. A client selects a runbook by its name.
+"""
 
 from __future__ import annotations
 
@@ -30,10 +33,10 @@ def template_steps(store: Store, node: NodeRecord) -> list[StepRequest]:
 
 
 def runbook_arguments(store: Store, node: NodeRecord, arguments: Mapping[str, Any], phase: str) -> dict[str, Any]:
-    """Return the arguments of a verb with the runbook that they name replaced by its steps.
+    """Return *arguments* of a verb with the steps of a runbook in place of the name of the runbook.
 
-    A runbook is approved for nodes that have one of its traits, or its name as a trait. Raises ``InvalidInput`` for other
-    nodes and for an unknown runbook.
+    *phase* is the phase of these steps. A runbook is approved for nodes that have one of its traits, or its name as a trait.
+    Raises ``InvalidInput`` for other nodes and for an unknown runbook.
     """
     try:
         runbook = store.record(RunbookRecord, arguments["runbook"])

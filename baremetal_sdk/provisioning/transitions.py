@@ -1,4 +1,4 @@
-"""Changes of the provision state. Each change is one write, together with everything that has to change with it."""
+"""Writes that change a node's provision state. Each is one write together with all fields that change with the state."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CLEAN_FAILURE = "clean failure"
 POWER_FAILURE = "power failure"
 
 _MAX_ERROR_LENGTH = 4000
-"""Characters of an error that are stored in the node."""
+"""Maximum number of characters of an error that ``last_error`` keeps."""
 
 _RESTORED_FIELDS = (
     "provision_state", "target_provision_state", "provision_updated_at", "last_error", "run_id", "run_steps",
@@ -24,10 +24,10 @@ _RESTORED_FIELDS = (
 
 
 def enter(task: NodeTask, state: str, goal: str | None, *, last: bool = False, **changes: Any) -> None:
-    """Enter *state* on the way to *goal*, and write *changes* with it.
+    """Write provision state *state* with target state *goal*, and *changes* with them.
 
-    A stable state has no goal. The last error is cleared unless *changes* sets one. With *last*, the write also ends the task
-    and releases its lease, so that no other writer can come between the two.
+    In a stable state the target is None. ``last_error`` is cleared unless *changes* sets it. With *last*, the same write
+    releases the lease of the task, so that no other task can see the lease held in the new state.
     """
     if state not in agent_info.AGENT_STATES:
         # The agent's token and address must not outlive the agent: the next one gets its own.
@@ -47,7 +47,10 @@ def enter(task: NodeTask, state: str, goal: str | None, *, last: bool = False, *
 
 
 def follow_event(task: NodeTask, event: str, *, last: bool = False, **changes: Any) -> None:
-    """Enter the state that *event* leads to from the present state, and keep the goal. See :func:`enter`."""
+    """Enter the state to which *event* leads from the present state, and keep the target state. See :func:`enter`.
+
+    Raises ``BareMetalError`` if the event is not allowed in the present state.
+    """
     record = task.record
     next_state = states.next_state(record.provision_state, event)
     if next_state is None:
@@ -56,7 +59,10 @@ def follow_event(task: NodeTask, event: str, *, last: bool = False, **changes: A
 
 
 def fail(task: NodeTask, error: BaseException | str, **changes: Any) -> None:
-    """Enter the failed state of the present state, store the reason and *changes*, and end the task. The run ends."""
+    """Enter the failed state that belongs to the present state, with *error* in ``last_error``, and release the lease.
+
+    *changes* are written with it, and the run of steps is removed. A failed cleaning also sets maintenance.
+    """
     state = task.record.provision_state
     reason = f"{state}: {error}" if str(error) else f"{state}: {type(error).__name__}"
     if state in (states.CLEANING, states.CLEANWAIT):
@@ -68,5 +74,5 @@ def fail(task: NodeTask, error: BaseException | str, **changes: Any) -> None:
 
 
 def restore(task: NodeTask, before: NodeRecord) -> None:
-    """Write back the fields that :func:`enter` changed, because the work of the new state could not start."""
+    """Write the fields that :func:`enter` changed back to their values in *before*. The work of the new state cannot start."""
     task.write(**{name: getattr(before, name) for name in _RESTORED_FIELDS})

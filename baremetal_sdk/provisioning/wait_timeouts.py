@@ -1,4 +1,4 @@
-"""Timeouts of nodes that wait: for an event, or for a step that is polled."""
+"""Checks of whether the wait of a node, for an event or for a polled step, has exceeded its timeout."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from baremetal_sdk.provisioning import steps
 
 
 class WaitingNode(steps.RunProgress, Protocol):
-    """The columns of a node that describe its wait: a record, or a row with these columns."""
+    """Protocol of the columns of a node that describe its wait. Records and rows with these columns implement it."""
 
     @property
     def provision_state(self) -> str:
@@ -23,7 +23,7 @@ class WaitingNode(steps.RunProgress, Protocol):
 
 
 def wait_timeout(state: str, options: ConductorOptions) -> float:
-    """Return the seconds that a node may wait in *state*. 0 means no limit."""
+    """Return the maximum number of seconds that a node may wait in provision state *state*. 0 means no limit."""
     timeouts = {
         states.DEPLOYWAIT: options.deploy_callback_timeout,
         states.CLEANWAIT: options.clean_callback_timeout,
@@ -35,7 +35,7 @@ def wait_timeout(state: str, options: ConductorOptions) -> float:
 
 
 def wait_timeout_reason(node: WaitingNode, options: ConductorOptions, now: datetime) -> str | None:
-    """Return why the wait of a node has to end, or None while it is within its timeout.
+    """Return the error text for a node whose wait has timed out, or None while its wait may continue.
 
     A node that waits for an event enters the wait state again after each event, so each event restarts its timeout. The
     timeout of a polled step covers all its polls together.
@@ -49,9 +49,9 @@ def wait_timeout_reason(node: WaitingNode, options: ConductorOptions, now: datet
 
 
 def poll_timeout_reason(node: steps.RunProgress, state: str, options: ConductorOptions, now: datetime) -> str | None:
-    """Return why a step that is polled in *state* has to end, or None while it is within its timeout.
+    """Return the error text for a polled step whose wait has timed out, or None while its wait may continue.
 
-    That the step still answers does not count: it answers only because the conductor polls it.
+    *state* is the wait state of the node. Answers of the step do not prolong its wait.
     """
     timeout = wait_timeout(state, options)
     if not _is_over(timeout, steps.waiting_since(node), now):

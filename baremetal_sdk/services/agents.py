@@ -1,4 +1,4 @@
-"""Agents on machines: lookup of their node, heartbeats, and the results of an inspection."""
+"""RPC methods for requests of agents: lookup of their node, heartbeats, and the results of an inspection."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from baremetal_sdk.tasks.task_manager import TaskManager
 
 
 class AgentLookup(TypedDict):
-    """The node of an agent, and the token for the agent: a mask if an agent of the node already has one."""
+    """Answer to the lookup of an agent: its node, and its token, or a mask if an agent of the node already has a token."""
 
     node: NodeRecord
     token: str
 
 
 class Heartbeat(TypedDict, total=False):
-    """The contents of a heartbeat."""
+    """Values that an agent sends in a heartbeat: its address, token, version, certificate and status."""
 
     callback_url: str
     agent_version: str | None
@@ -38,7 +38,7 @@ class Heartbeat(TypedDict, total=False):
 
 
 class Agents:
-    """The requests of agents. Only a token authenticates an agent, so refusals contain as little as possible."""
+    """RPC service for agents. Lookups are not authenticated, so their errors contain no information about nodes."""
 
     def __init__(self, store: Store, tasks: TaskManager, lane: Lane, handlers: StateHandlers) -> None:
         self._store = store
@@ -48,7 +48,11 @@ class Agents:
 
     @rpc_method("1.0")
     def lookup_node(self, addresses: Sequence[str], node: str | None = None) -> AgentLookup:
-        """Return the node of an agent, found by UUID or by MAC addresses. Only the first lookup returns the token."""
+        """Return the node of an agent, found by UUID *node*, or else by its MAC addresses.
+
+        The first lookup creates and returns a token for the agent; later ones return a mask in its place. Raises ``NotFound`` if
+        no node matches, or if the node is in no state in which it expects an agent.
+        """
         record = self._find_node(addresses, node)
         if record.provision_state not in agent_info.AGENT_STATES:
             raise _not_found()
@@ -56,7 +60,11 @@ class Agents:
 
     @rpc_method("1.0")
     def heartbeat(self, node: str, beat: Heartbeat) -> None:
-        """Store what an agent reports about itself, and continue the run that waits for it."""
+        """Store the agent's address and status on its node. If the node's run waits for an event, continue it in the background.
+
+        Raises ``InvalidInput`` for a wrong token and for a changed address. While a task holds the node, the heartbeat is
+        ignored, except the first one of an agent, which raises ``NodeLocked`` so that the agent sends it again.
+        """
         record = self._store.node(node)
         _check_heartbeat(record, beat)
         try:
@@ -81,7 +89,11 @@ class Agents:
     def continue_inspection(
         self, addresses: Sequence[str], inventory: Mapping[str, Any], plugin_data: Mapping[str, Any], node: str | None = None
     ) -> AgentLookup:
-        """End an inspection that waits for its agent, with the agent's results. They are stored in the background."""
+        """Continue an inspection that waits for its agent with the agent's *inventory* and *plugin_data*.
+
+        Return the node and the agent's token, as :meth:`lookup_node`; the results are stored in the background. Raises
+        ``NotFound`` if no matching node waits for inspection results.
+        """
         record = self._find_node(addresses, node)
         if record.provision_state != states.INSPECTWAIT:
             raise _not_found()
@@ -89,7 +101,7 @@ class Agents:
         found = agent_inventory.parse_inventory(inventory)
         with self._tasks.acquire(record.uuid, purpose="results of the agent's inspection") as task:
             if task.record.provision_state != states.INSPECTWAIT:
-                raise Conflict(f"node {record.uuid} no longer waits for the results of an inspection")
+                raise Conflict(f"node {record.uuid} no longer waits for inspection results; start the inspection again")
             lookup = self._get_or_issue_token(task)
             reason = None if problem is None else str(problem)
             self._handlers.resume_inspection(task, self._lane, found, dict(plugin_data), reason)
@@ -126,7 +138,7 @@ class Agents:
 
 
 def _not_found() -> NotFound:
-    """Return the same refusal for all reasons, because the caller is not authenticated."""
+    """Return the error of a failed lookup. It is the same for all causes, because the caller is not authenticated."""
     return NotFound("no node that expects an agent was found")
 
 
@@ -139,7 +151,7 @@ def _check_heartbeat(record: NodeRecord, beat: Heartbeat) -> None:
 
 
 def _heartbeat_info(task: NodeTask, beat: Heartbeat) -> dict[str, Any]:
-    """Return the entries of ``driver_internal_info`` for a heartbeat, without those that it leaves out."""
+    """Return the entries of ``driver_internal_info`` that a heartbeat sets. Values that the agent did not send are omitted."""
     info = {
         agent_info.URL: beat["callback_url"],
         agent_info.VERSION: beat.get("agent_version"),

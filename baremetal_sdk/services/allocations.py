@@ -1,4 +1,4 @@
-"""Allocations: each finds a free node with the requested properties and reserves it for one instance.
+"""RPC methods for allocations. An allocation finds a free node with requested properties and reserves it for one instance.
 
 An allocation and its node are two records, so two writes link them: first the node, under its lease, then the allocation. A
 conductor that dies between them leaves a node that names the allocation. The next search for that allocation finds the node
@@ -31,7 +31,7 @@ LOG = logging.getLogger(__name__)
 
 ALLOCATING, ACTIVE, ERROR = "allocating", "active", "error"
 _MAX_SEARCHES = 5
-"""How often an allocation searches for a node while all suitable nodes are locked."""
+"""Maximum number of searches for a node while all suitable nodes are locked."""
 _SEARCH_INTERVAL_S = 1.0
 """Seconds between two searches of an allocation."""
 _REMOVABLE = (
@@ -49,10 +49,10 @@ _REMOVABLE = (
 
 
 class Allocations:
-    """Creates and deletes allocations, and searches nodes for them in the background.
+    """RPC service that creates and deletes allocations, and searches for their nodes in the background.
 
-    A node belongs to one allocation, because it is reserved under its lease, and its ``instance_uuid`` is unique.
-    *living* returns the holders whose conductors are alive.
+    A node belongs to one allocation only, because the reservation happens under the node's lease. *holder* is the lease holder
+    name of this conductor. *living* returns the holder names of all conductors that are alive.
     """
 
     def __init__(self, store: Store, tasks: TaskManager, lane: Lane, holder: str, living: Callable[[], Collection[str]]) -> None:
@@ -64,7 +64,11 @@ class Allocations:
 
     @rpc_method("1.0")
     def create_allocation(self, values: Mapping[str, Any], node: str | None = None) -> AllocationRecord:
-        """Store an allocation and search a node for it in the background; or link *node*, which is in use already."""
+        """Store an allocation and return it.
+
+        Without *node*, search for a node in the background. The result, or the error, is in the record later. With *node*, link
+        the allocation to this active node at once, and raise errors of the link. Raises ``NoFreeWorker`` without a change.
+        """
         record = AllocationRecord(**{"uuid": str(uuid.uuid4()), **values, "conductor": self._holder})
         allocation = self._store.create_record(record)
         if node is not None:
@@ -78,7 +82,7 @@ class Allocations:
 
     @rpc_method("1.0")
     def delete_allocation(self, allocation: str) -> None:
-        """Delete an allocation and free its node. Raises ``InvalidState`` while the node is in use."""
+        """Delete an allocation and the link of its node to it. Raises ``InvalidState`` while the node is in use."""
         record = self._store.record(AllocationRecord, allocation)
         if record.node_uuid is None:
             # On the condition of the revision: a search may be linking a node to it at this moment.
@@ -91,7 +95,7 @@ class Allocations:
             self._store.delete_record(AllocationRecord, record.uuid)
 
     def sweep(self) -> None:
-        """Continue the searches of conductors that died."""
+        """Take over and continue the searches of allocations whose conductor is no longer alive."""
         alive = {self._holder, *self._living()}
         query = Query(where={"state": ALLOCATING}, fields=("uuid", "conductor", "revision"))
         for row in self._store.records(AllocationRecord, query):
@@ -99,7 +103,10 @@ class Allocations:
                 self._take_over(row)
 
     def _take_over(self, row: Row) -> None:
-        """Become the conductor of an allocation, on the condition that no other one does at the same time."""
+        """Make this conductor the one that searches for an allocation, and start the search.
+
+        Do nothing if the allocation was deleted or another conductor was faster.
+        """
         try:
             self._store.update_record(AllocationRecord, row.uuid, {"conductor": self._holder}, revision=row.revision)
             # By the timer of the lane, which retries while the lane is full. The allocation is now this conductor's, so no
@@ -109,7 +116,10 @@ class Allocations:
             LOG.debug("allocation %s was deleted or taken over by another conductor", row.uuid)
 
     def _allocate(self, allocation: str, searches: int) -> None:
-        """Find a node for the allocation. If all suitable nodes are locked, search again later, *searches* times in all."""
+        """Search for a node for the allocation and link both. Store an error in the allocation if none is found.
+
+        While all suitable nodes are locked, a timer repeats the search. *searches* counts this search and the remaining ones.
+        """
         try:
             record = self._store.record(AllocationRecord, allocation)
         except NotFound:
@@ -119,7 +129,7 @@ class Allocations:
                 self._lane.after(_SEARCH_INTERVAL_S, lambda: self._allocate(allocation, searches - 1))
                 return
             if self._store.record(AllocationRecord, allocation).state == ALLOCATING:
-                raise Conflict("all suitable nodes are locked or were allocated meanwhile")
+                raise Conflict("all suitable nodes are locked or were allocated meanwhile; create the allocation again later")
         except NotFound:
             LOG.info("allocation %s was deleted before a node was found", allocation)
         except BareMetalError as exc:
@@ -129,7 +139,10 @@ class Allocations:
             self._fail(record, "internal error; see the log of the conductor")
 
     def _search(self, allocation: AllocationRecord) -> bool:
-        """Try to allocate a suitable node. Return False if all of them are locked. Raises ``Conflict`` if none is suitable."""
+        """Try all suitable nodes, and link the first one that is free. Return whether the allocation has a node now.
+
+        False means that locked nodes are left, so a later search may succeed. Raises ``Conflict`` if no suitable node is left.
+        """
         held = self._store.nodes(NodeQuery(where={"instance_uuid": allocation.uuid}, fields=("uuid", "allocation_uuid")))
         if held and held[0]["allocation_uuid"] == allocation.uuid:
             # An earlier search died between its two writes.
@@ -143,11 +156,14 @@ class Allocations:
             except NodeLocked:
                 has_locked = True
         if not has_locked:
-            raise Conflict("all suitable nodes were allocated meanwhile")
+            raise Conflict("all suitable nodes were allocated meanwhile; create the allocation again later")
         return False
 
     def _candidates(self, allocation: AllocationRecord) -> list[str]:
-        """Return the UUIDs of suitable nodes, one with the allocation's name first. Raises ``Conflict`` if there is none."""
+        """Return the UUIDs of suitable nodes in random order; a node with the name of the allocation comes first.
+
+        Raises ``Conflict`` if no node is suitable.
+        """
         where: dict[str, Any] = {
             "resource_class": allocation.resource_class,
             "provision_state": states.AVAILABLE,
@@ -166,7 +182,10 @@ class Allocations:
         return [row["uuid"] for row in rows]
 
     def _try_node(self, allocation: AllocationRecord, node: str) -> bool:
-        """Allocate this node if it is still suitable. Return whether it was."""
+        """Acquire the node and link it to the allocation if it is still suitable. Return whether it was.
+
+        Raises ``NodeLocked`` if a task holds the node.
+        """
         try:
             task = self._tasks.acquire(node, purpose="allocation")
         except NotFound:
@@ -178,7 +197,10 @@ class Allocations:
         return True
 
     def _link(self, task: NodeTask, allocation: AllocationRecord) -> None:
-        """Write both sides of the link: the node, and then the allocation."""
+        """Link the task's node and the allocation: write the node, and then the allocation.
+
+        Raises ``NotFound``, with the node free again, if the allocation was deleted.
+        """
         info = {**task.record.instance_info, "traits": list(allocation.traits)}
         task.write(instance_uuid=allocation.uuid, allocation_uuid=allocation.uuid, instance_info=info)
         try:
@@ -194,7 +216,7 @@ class Allocations:
         LOG.info("allocation %s: node %s was allocated", allocation.uuid, node)
 
     def _fail(self, allocation: AllocationRecord, reason: str) -> None:
-        """Store the error, unless the allocation has ended in another way."""
+        """Store *reason* as the error of the allocation, unless it has a node, has failed, or was deleted."""
         LOG.warning("allocation %s failed: %s", allocation.uuid, reason)
 
         def store_error() -> None:
@@ -209,7 +231,7 @@ class Allocations:
             LOG.debug("allocation %s: its error was not stored, because it changed or was deleted", allocation.uuid)
 
     def _backfill(self, allocation: AllocationRecord, node: str) -> AllocationRecord:
-        """Link an allocation to a node that is in use already."""
+        """Link a new allocation to an active *node* and return it. Store and raise the error if the node does not fit."""
         try:
             with self._tasks.acquire(node, purpose="allocation") as task:
                 _refuse_backfill(task.record, allocation)
@@ -221,7 +243,7 @@ class Allocations:
 
 
 def refuse_removal(node: NodeRecord) -> None:
-    """Raise ``InvalidState`` while the allocation of a node must not be deleted."""
+    """Raise ``InvalidState`` if the allocation of *node* must not be deleted in the node's present state."""
     if not node.maintenance and node.provision_state not in _REMOVABLE:
         raise InvalidState(
             f"the allocation of node {node.uuid} cannot be deleted while the node is {node.provision_state!r}; "
@@ -236,7 +258,7 @@ def _refuse_if_in_use(node: NodeRecord, allocation: AllocationRecord) -> None:
 
 
 def _fits(node: NodeRecord, allocation: AllocationRecord) -> bool:
-    """Return whether the node is still suitable. The search read it without the lease."""
+    """Return whether the node, read under its lease, is still suitable. The search read it without the lease."""
     return (
         node.instance_uuid is None
         and node.provision_state == states.AVAILABLE
@@ -250,11 +272,13 @@ def _fits(node: NodeRecord, allocation: AllocationRecord) -> bool:
 
 
 def _refuse_backfill(node: NodeRecord, allocation: AllocationRecord) -> None:
-    """Raise unless the node is in use and fits the allocation that a client creates for it."""
+    """Raise an error unless the node is active and fits the allocation that a client creates for it."""
     if node.instance_uuid not in (None, allocation.uuid):
-        raise NodeAssociated(f"node {node.uuid} has instance {node.instance_uuid}, which is not allocation {allocation.uuid}")
+        raise NodeAssociated(
+            f"node {node.uuid} has instance {node.instance_uuid}, which is not allocation {allocation.uuid}; choose another node"
+        )
     if node.allocation_uuid not in (None, allocation.uuid):
-        raise InstanceAssociated(f"node {node.uuid} belongs to allocation {node.allocation_uuid}")
+        raise InstanceAssociated(f"node {node.uuid} belongs to allocation {node.allocation_uuid}; choose another node")
     problems = []
     if node.provision_state != states.ACTIVE:
         problems.append(f"its state is {node.provision_state!r} and not 'active'")

@@ -1,4 +1,7 @@
-"""The service classes of a conductor. A process without a conductor takes the RPC methods and their parameters from here."""
+"""Catalog of the service classes that define the RPC methods of a conductor.
+
+Processes without a conductor, such as API servers, read the methods and their parameters from these classes.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Consoles: start, stop and access."""
+"""RPC methods for the serial consoles of nodes: start, stop and access."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from baremetal_sdk.tasks.task_manager import TaskManager
 
 
 class Consoles:
-    """The consoles of a conductor's nodes. Reading needs no lease."""
+    """RPC service for the consoles of a conductor's nodes. Reads need no lease."""
 
     def __init__(self, tasks: TaskManager, lane: Executor) -> None:
         self._tasks = tasks
@@ -20,7 +20,10 @@ class Consoles:
 
     @rpc_method("1.0")
     def get_console(self, node: str) -> dict[str, Any]:
-        """Return whether the console is started, and how to reach it. Raises ``NotSupported`` if the node has none."""
+        """Return ``console_enabled`` and ``console_info``, which has type and URL of a started console and else is None.
+
+        Raises ``NotSupported`` if the node has no console interface.
+        """
         task = self._tasks.read_only(node)
         task.validate(Kind.CONSOLE)
         if not task.record.console_enabled:

@@ -1,4 +1,4 @@
-"""Descriptions of the drivers."""
+"""RPC method that describes the hardware types of a conductor."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from baremetal_sdk.rpc.registry import rpc_method
 
 
 class DriverCatalogue:
-    """Describes the hardware types of a conductor."""
+    """RPC service that describes the options of a conductor's hardware types."""
 
     def __init__(self, drivers: DriverCatalog) -> None:
         self._drivers = drivers

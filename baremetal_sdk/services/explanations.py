@@ -1,4 +1,4 @@
-"""Facts about a node that only its conductor knows: the last driver calls and the breakers of its BMCs."""
+"""RPC method for diagnosis of a node: its last driver calls and the breakers of its BMCs, which only the conductor knows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from baremetal_sdk.tasks.task_manager import TaskManager
 
 
 class Explanations:
-    """Explains the state of a node. Sends nothing to a BMC and needs no lease."""
+    """RPC service with data for the diagnosis of a node. It sends nothing to a BMC and needs no lease.
+
+    *calls* returns the last driver calls of a node. *breaker* returns the state of the breakers of the BMC in a
+    ``driver_info``.
+    """
 
     def __init__(
         self, tasks: TaskManager, calls: Callable[[str], list[dict[str, Any]]], breaker: Callable[[DriverInfo], dict[str, Any]]

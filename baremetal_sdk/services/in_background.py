@@ -1,4 +1,4 @@
-"""Driver actions in the background of a request. The client waits only until the action starts."""
+"""Helper for driver actions that run in the background of an RPC request, which returns when the action is queued."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from baremetal_sdk.tasks.node_task import NodeTask
 def start_background_action(
     task: NodeTask, lane: Executor, description: str, work: Callable[[NodeTask], Any], **outcome: Any
 ) -> None:
-    """Run *work* on a worker. Store *outcome* (field -> value) on the node when it is done, or its error as ``last_error``.
+    """Run *work* with *task* on a worker of *lane*, and release the lease at its end.
 
-    *description* names the action in that error. Raises ``NoFreeWorker``; the action does not start then.
+    After a success, write the fields *outcome* (field -> value) to the node and clear ``last_error``. After an error of the
+    contract, store it in ``last_error``, with *description* as the name of the action. Raises ``NoFreeWorker`` if the lane is
+    full; the action does not start then.
     """
 
     def run(task: NodeTask) -> None:

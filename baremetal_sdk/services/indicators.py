@@ -1,4 +1,4 @@
-"""Indicator lights and non-maskable interrupts, which only some management interfaces support."""
+"""RPC methods for indicator lights and non-maskable interrupts, which only some management interfaces support."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from baremetal_sdk.tasks.task_manager import TaskManager
 
 
 class Indicators:
-    """The indicators of machines. A component and a name identify one. Reading needs no lease."""
+    """RPC service for the indicator lights of machines. Component and name identify a light. Reads need no lease."""
 
     def __init__(self, tasks: TaskManager) -> None:
         self._tasks = tasks
 
     @rpc_method("1.0")
     def get_indicators(self, node: str) -> dict[str, dict[str, dict[str, Any]]]:
-        """Return the indicators: component -> name -> ``{"readonly": bool, "states": [...]}``."""
+        """Return the indicator lights of the machine: component -> name -> ``{"readonly": bool, "states": [...]}``."""
         task = self._tasks.read_only(node)
         _require(task)
         found = task.call(Kind.MANAGEMENT, "get_supported_indicators")
@@ -27,14 +27,17 @@ class Indicators:
 
     @rpc_method("1.0")
     def get_indicator_state(self, node: str, component: str, indicator: str) -> str:
-        """Return the state of an indicator."""
+        """Read the state of an indicator light from the BMC. Raises ``NotFound`` if the machine has no such light."""
         task = self._tasks.read_only(node)
         _find(task, component, indicator)
         return str(task.call(Kind.MANAGEMENT, "get_indicator_state", component, indicator))
 
     @rpc_method("1.0")
     def set_indicator_state(self, node: str, component: str, indicator: str, state: str) -> None:
-        """Set an indicator to one of its states."""
+        """Set an indicator light to *state*, and wait until the BMC has accepted it.
+
+        Raises ``InvalidInput`` if the light is read-only or cannot have this state.
+        """
         wanted = parse_enum(IndicatorState, state, "state")
         with self._tasks.acquire(node, purpose="setting an indicator") as task:
             offer = _find(task, component, indicator)
@@ -47,7 +50,7 @@ class Indicators:
 
 
 class Interrupts:
-    """Non-maskable interrupts."""
+    """RPC service that sends non-maskable interrupts (NMIs) to machines."""
 
     def __init__(self, tasks: TaskManager) -> None:
         self._tasks = tasks

@@ -1,4 +1,4 @@
-"""Boot device, boot mode and secure boot."""
+"""RPC methods for the boot device, boot mode and secure boot of machines."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from baremetal_sdk.tasks.task_manager import TaskManager
 
 
 class Management:
-    """Boot device, boot mode and secure boot of machines. Reading needs no lease."""
+    """RPC service for the boot device, boot mode and secure boot of machines. Reads need no lease."""
 
     def __init__(self, tasks: TaskManager, lane: Executor) -> None:
         self._tasks = tasks
@@ -30,7 +30,7 @@ class Management:
 
     @rpc_method("1.0")
     def get_boot_device(self, node: str) -> dict[str, Any]:
-        """Read the device of the next boot, and whether the setting is persistent."""
+        """Read from the BMC the device of the next boot, and whether this setting is persistent. Values may be None."""
         task = self._tasks.read_only(node)
         task.validate(Kind.MANAGEMENT)
         setting: BootDeviceSetting = task.call(Kind.MANAGEMENT, "get_boot_device")
@@ -44,7 +44,10 @@ class Management:
 
     @rpc_method("1.0")
     def set_boot_device(self, node: str, device: str, persistent: bool = False) -> None:
-        """Set the device of the next boot, or with *persistent* of all boots."""
+        """Set the device of the next boot, or with *persistent* of all boots. Wait until the BMC has accepted it.
+
+        Raises ``InvalidInput`` for a device that the machine does not support.
+        """
         wanted = parse_enum(BootDevice, device, "boot_device")
         with self._tasks.acquire(node, purpose="setting the boot device") as task:
             task.validate(Kind.MANAGEMENT)
@@ -56,13 +59,14 @@ class Management:
 
     @rpc_method("1.0")
     def set_boot_mode(self, node: str, mode: str) -> None:
-        """Set the boot mode in the background."""
+        """Set the boot mode, such as ``uefi``, in the background. Raises ``NotSupported`` if the driver cannot set *mode*."""
         wanted = parse_enum(BootMode, mode, "target")
         with self._tasks.acquire(node, purpose="setting the boot mode") as task:
             management = task.driver.management
             if not isinstance(management, BootModeControl) or wanted not in management.supported_boot_modes:
                 raise NotSupported(
-                    f"target: the management interface {task.record.management_interface!r} cannot set boot mode {mode!r}"
+                    f"target: the management interface {task.record.management_interface!r} cannot set boot mode {mode!r}; "
+                    "set management_interface to one that supports it"
                 )
             task.validate(Kind.MANAGEMENT)
             start_background_action(
@@ -75,11 +79,12 @@ class Management:
 
     @rpc_method("1.0")
     def set_secure_boot(self, node: str, enabled: bool) -> None:
-        """Enable or disable secure boot in the background."""
+        """Enable or disable secure boot in the background. Raises ``NotSupported`` if the driver cannot do that."""
         with self._tasks.acquire(node, purpose="setting secure boot") as task:
             if not isinstance(task.driver.management, SecureBootControl):
                 raise NotSupported(
-                    f"target: the management interface {task.record.management_interface!r} does not support secure boot"
+                    f"target: the management interface {task.record.management_interface!r} does not support secure boot; "
+                    "set management_interface to one that supports it"
                 )
             task.validate(Kind.MANAGEMENT)
             start_background_action(

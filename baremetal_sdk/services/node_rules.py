@@ -1,4 +1,4 @@
-"""Rules for changes of a node's fields: which are refused, and which other fields change with them."""
+"""Rules for clients' changes of a node: which changes are rejected, and which other fields change with them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from baremetal_sdk.store.records.node import NodeRecord
 
 
 def dependent_changes(before: NodeRecord, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the further changes that *changes* imply. Raises ``InvalidState`` or ``InvalidInput`` if a rule forbids them."""
+    """Return additional changes that a client's *changes* of the node *before* require.
+
+    Raises ``InvalidState`` or ``InvalidInput`` if a rule forbids *changes*.
+    """
     return {
         **_mark_changes(before, changes, "protected", frozenset({states.ACTIVE, states.RESCUE})),
         **_mark_changes(before, changes, "retired", states.STATES - {states.AVAILABLE}),
@@ -22,7 +25,11 @@ def dependent_changes(before: NodeRecord, changes: Mapping[str, Any]) -> dict[st
 
 
 def _mark_changes(before: NodeRecord, changes: Mapping[str, Any], mark: str, allowed_states: frozenset[str]) -> dict[str, Any]:
-    """Return the changes that go with a mark: ``protected`` or ``retired``. Setting one requires an allowed state."""
+    """Return additional changes for the mark ``protected`` or ``retired``: its removal also removes its reason.
+
+    Raises ``InvalidState`` if the mark is set in a state outside of *allowed_states*, and ``InvalidInput`` for a reason
+    without the mark.
+    """
     reason = f"{mark}_reason"
     is_set = changes.get(mark, getattr(before, mark))
     if changes.get(reason) and not is_set:
@@ -37,7 +44,10 @@ def _mark_changes(before: NodeRecord, changes: Mapping[str, Any], mark: str, all
 
 
 def _instance_changes(before: NodeRecord, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the changes that go with the instance: the end of its allocation, and its name."""
+    """Return additional changes for changes of the instance: the removed link to its allocation, and ``instance_name``.
+
+    Raises ``InvalidState`` if the allocation must not be deleted now.
+    """
     further: dict[str, Any] = {}
     if before.allocation_uuid is not None and changes.get("instance_uuid", before.instance_uuid) is None:
         allocations.refuse_removal(before)

@@ -1,4 +1,4 @@
-"""Nodes: creation, changes, deletion and validation."""
+"""RPC methods for nodes: creation, changes, maintenance, deletion and validation."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _INTERFACES = {field: str(kind) for kind, field in INTERFACE_FIELDS.items()}
 
 
 class Nodes:
-    """Creates, changes, deletes and validates nodes.
+    """RPC service that creates, changes, deletes and validates nodes.
 
     *allow_deleting_available* returns whether nodes in the state ``available`` may be deleted.
     """
@@ -52,7 +52,11 @@ class Nodes:
 
     @rpc_method("1.0")
     def create_node(self, values: Mapping[str, Any]) -> NodeRecord:
-        """Store a new node. Raises ``InvalidInput`` if its driver is unknown or an interface does not fit."""
+        """Store a new node with the fields *values* and return it. Its secrets are sealed and masked.
+
+        Interfaces that *values* lack get the defaults of the driver. Raises ``InvalidInput`` if the driver is unknown or an
+        interface does not fit it.
+        """
         values = dict(values)
         values.setdefault("uuid", str(uuid.uuid4()))
         driver = values.get("driver") or ""
@@ -64,10 +68,10 @@ class Nodes:
     def update_node(
         self, node: str, changes: Mapping[str, Any], reset_interfaces: bool = False, revision: int | None = None
     ) -> NodeRecord:
-        """Change fields of a node. Raises ``NodeLocked`` while a task holds it.
+        """Change fields of a node and return it. Raises ``NodeLocked`` while a task holds it.
 
-        *reset_interfaces* replaces all interfaces by the defaults of the driver. Raises ``RevisionConflict`` if *revision* is
-        given and the node has another one.
+        If *changes* have another driver or interface, *reset_interfaces* replaces all interfaces that *changes* lack by the
+        defaults of the driver. Raises ``RevisionConflict`` if *revision* is given and the node has another one.
         """
 
         def update() -> tuple[NodeRecord, NodeRecord]:
@@ -86,7 +90,7 @@ class Nodes:
 
     @rpc_method("1.0")
     def set_maintenance(self, node: str, maintenance: bool, reason: str | None = None) -> None:
-        """Put a node in maintenance, or end its maintenance and clear its fault."""
+        """Put a node in maintenance with *reason*, or end its maintenance and clear reason and fault. Raises ``NodeLocked``."""
         changes: dict[str, Any] = {"maintenance": maintenance, "maintenance_reason": reason if maintenance else None}
         if not maintenance:
             changes["fault"] = None
@@ -103,9 +107,10 @@ class Nodes:
 
     @rpc_method("1.0")
     def validate_node(self, node: str) -> dict[str, dict[str, Any]]:
-        """Validate what the node's interfaces need. Sends nothing to a BMC.
+        """Validate the node's settings for each of its interfaces, without requests to a BMC.
 
-        Return for each kind its ``result`` (None: the node has no such interface) and the ``reason`` of a negative result.
+        Return for each kind of interface its ``result`` (None: the node has no such interface) and the ``reason`` of a negative
+        result. A warning about unknown options is the ``reason`` of a positive result of ``power``.
         """
         task = self._tasks.read_only(node)
         results = {str(kind): self._validate_interface(task, kind) for kind in Kind}
@@ -116,7 +121,10 @@ class Nodes:
         return results
 
     def _complete_changes(self, before: NodeRecord, changes: dict[str, Any], reset_interfaces: bool) -> dict[str, Any]:
-        """Return the client's changes with all changes that they imply, after a check that they are allowed."""
+        """Check that a client's changes are allowed, and return them with all additional changes that they require.
+
+        These are, for example, interfaces of a new driver, and masks in place of secrets.
+        """
         driver = changes.get("driver") or before.driver
         self._refuse_association(before, changes)
         changes |= dependent_changes(before, changes)
@@ -133,14 +141,20 @@ class Nodes:
         return changes
 
     def _select_interfaces(self, before: NodeRecord, changes: Mapping[str, Any], *, reset: bool) -> dict[str, Any]:
-        """Return the interfaces that the node names: those in *changes*, and unless *reset* its present ones."""
+        """Return the interface names (field -> name) that the node selects after *changes*.
+
+        Fields that *changes* lack have the present names, or None with *reset*.
+        """
         kept: Mapping[str, Any] = (
             {} if reset else {f"{kind}_interface": name for kind, name in get_interface_names(before).items()}
         )
         return {name: changes.get(name, kept.get(name)) for name in _INTERFACES}
 
     def _resolve_interfaces(self, driver: str, values: Mapping[str, Any]) -> dict[str, str]:
-        """Return an interface for each kind: that in *values*, or the default of the driver."""
+        """Return an interface name for each kind (field -> name): the name in *values*, or the default of the driver.
+
+        Raises ``InvalidInput`` if the driver is unknown or a name does not fit it.
+        """
         try:
             chosen = self._drivers.resolve(driver, {kind: values.get(name) for name, kind in _INTERFACES.items()})
         except DriverNotFound as exc:
@@ -148,7 +162,10 @@ class Nodes:
         return {f"{kind}_interface": name for kind, name in chosen.items()}
 
     def _seal_driver_info(self, driver: str, node: str, info: Mapping[str, Any], known: Mapping[str, str]) -> dict[str, Any]:
-        """Return the changes that store *info* with masks, and its secrets sealed. *known* are the present secrets."""
+        """Return the changes of the node's record for ``driver_info`` *info*: masks in place of its secrets, and these sealed.
+
+        *known* are the node's present secrets. A mask in *info* keeps the present value.
+        """
         shown, secrets = split_secrets(info, collect_secret_names(self._drivers.list_info_types(driver)), known)
         # The sealed column also has the secrets of the instance, which are not in driver_info and must survive.
         secrets |= {name: value for name, value in known.items() if name.startswith(INSTANCE)}
@@ -191,7 +208,7 @@ class Nodes:
         return {"result": not problems, "reason": ". ".join(problems) or None}
 
     def _unknown_options(self, task: NodeTask) -> str:
-        """Return a warning about options that no interface of the node reads, mostly because of a typing error."""
+        """Return a warning that lists unknown options in ``driver_info``, with similar names. Empty if all options are known."""
         info_types = collect_info_types(interface for _, interface in task.driver)
         read = {option.name for info_type in info_types for option in info_type.options()}
         # Options of the driver's other implementations are no errors: the node may use another one at another time.

@@ -1,4 +1,4 @@
-"""Conversion of text in requests to values of the contract."""
+"""Parser for texts in requests whose values are members of enumerations of the contract."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ E = TypeVar("E", bound=Enum)
 
 
 def parse_enum(values: type[E], text: str, field: str) -> E:
-    """Return the member of *values* with the value *text*. Raises ``InvalidInput`` with *field* and the allowed values."""
+    """Return the member of enumeration *values* for *text*. Raises ``InvalidInput`` with *field* and the allowed values."""
     try:
         return values(text)
     except ValueError:

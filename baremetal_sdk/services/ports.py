@@ -1,4 +1,4 @@
-"""Ports: creation, changes and deletion."""
+"""RPC methods for the network ports of nodes: creation, changes and deletion."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from baremetal_sdk.store.records.query import Query
 
 _CONNECTION_FIELDS = frozenset({"portgroup_uuid", "pxe_enabled", "local_link_connection", "physical_network"})
 _REWIRING_STATES = frozenset({states.ENROLL, states.INSPECTING, states.INSPECTWAIT, states.MANAGEABLE})
-"""Provision states in which the connection of a port may change."""
+"""Provision states of a node in which clients may change the connection of its ports. Maintenance allows every state."""
 
 
 class Ports:
-    """The ports of a conductor's nodes. Changes raise ``NodeLocked`` while a task holds the node."""
+    """RPC service for the network ports of a conductor's nodes. Changes raise ``NodeLocked`` while a task holds the node."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     @rpc_method("1.0")
     def create_port(self, values: Mapping[str, Any]) -> PortRecord:
-        """Store a new port."""
+        """Store a new port with the fields *values* and return it. Raises an error if its port group does not fit."""
         port = PortRecord(**{"uuid": str(uuid.uuid4()), **values})
         self._check_group(port)
         return self._store.create_port(port, fence=None)
 
     @rpc_method("1.0")
     def update_port(self, port: str, changes: Mapping[str, Any]) -> PortRecord:
-        """Change fields of a port."""
+        """Change fields of a port and return it. Raises ``InvalidState`` if the node's state forbids another connection."""
         before = self._store.port(port)
         node = self._store.node(before.node_uuid)
         rewired = sorted(_CONNECTION_FIELDS & changes.keys())
@@ -63,7 +63,7 @@ class Ports:
         self._store.delete_port(record.uuid, fence=None)
 
     def _check_group(self, port: PortRecord) -> None:
-        """Raise unless the port group belongs to the same node, and its ports are on the same physical network."""
+        """Raise an error unless the port's group belongs to its node and has only ports on the same physical network."""
         if port.portgroup_uuid is None:
             return
         try:

@@ -1,4 +1,4 @@
-"""Power actions of clients."""
+"""RPC method for power actions that clients request."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from baremetal_sdk.tasks.task_manager import TaskManager
 
 
 class Power:
-    """Changes the power of machines at the request of clients."""
+    """RPC service that changes the power state of machines in the background."""
 
     def __init__(self, tasks: TaskManager, lane: Executor) -> None:
         self._tasks = tasks
@@ -21,7 +21,11 @@ class Power:
 
     @rpc_method("1.0")
     def change_power_state(self, node: str, target: str, timeout: float | None = None) -> None:
-        """Start to bring a machine to a power state. Raises at once if the node's driver does not support it."""
+        """Start to bring a machine to power state *target* in the background.
+
+        The machine must reach the state within *timeout* seconds (by default those of the options). A failure is stored in the
+        node's ``last_error``. Invalid input and states that the driver does not support raise an error at once.
+        """
         state = _parse_target(target)
         if timeout is not None and timeout <= 0:
             raise InvalidInput(f"timeout: {timeout!r} is not valid; it has to be greater than 0 seconds")

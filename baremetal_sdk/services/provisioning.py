@@ -1,4 +1,4 @@
-"""Provisioning: the requests of clients to change a node's provision state."""
+"""RPC method for the requests of clients to change a node's provision state."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from baremetal_sdk.tasks.task_manager import TaskManager
 
 
 class Provisioning:
-    """The verbs of ``states/provision``."""
+    """RPC service that starts the work of provisioning verbs, such as ``clean`` and ``deploy``."""
 
     def __init__(self, store: Store, tasks: TaskManager, lane: Lane, handlers: StateHandlers, resumer: StepResumer) -> None:
         self._store = store
@@ -32,10 +32,11 @@ class Provisioning:
 
     @rpc_method("1.0")
     def change_provision_state(self, node: str, verb: str, arguments: Mapping[str, Any] | None = None) -> None:
-        """Enter the state that *verb* leads to, and start its work in the background.
+        """Enter the provision state to which *verb* leads, and start the work of that state in the background.
 
-        Invalid input is reported at once, in the error and as the node's ``last_error``. Raises ``NoFreeWorker`` if the work
-        cannot start. The node then keeps its previous state.
+        Raises an error at once if the node's state or a mark forbids the verb. Raises ``InvalidInput`` for invalid settings and
+        *arguments*, and stores this error in ``last_error``. Raises ``NoFreeWorker`` if the work cannot start; the node then
+        has its previous state again.
         """
         requested = _find_verb(verb)
         with self._tasks.acquire(node, purpose=f"provisioning: {verb}") as task:
@@ -65,7 +66,10 @@ class Provisioning:
                 raise
 
     def _check_allowed(self, record: NodeRecord, verb: states.Verb) -> str:
-        """Return the state that *verb* leads to. Raise if the node's state or one of its marks forbids the verb."""
+        """Return the provision state to which *verb* leads.
+
+        Raises an error if the verb is not allowed in the node's state, in maintenance, or for a protected or retired node.
+        """
         next_state = states.next_state(record.provision_state, verb.event)
         if next_state is None or not self._handlers.supports(verb, next_state):
             allowed = ", ".join(states.allowed_verbs(record.provision_state)) or "none"
@@ -82,7 +86,7 @@ class Provisioning:
         return next_state
 
     def _build_changes(self, task: NodeTask, verb: states.Verb, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the changes of the record that go with the entry of the new state."""
+        """Return the changes of the node's record that are written with the new state, such as the steps of its run."""
         if verb.step_phase is not None:
             return self._build_run(task, verb.step_phase, arguments)
         if verb.event == "rescue":
@@ -108,7 +112,8 @@ class Provisioning:
         entries = steps.merge_steps(task.driver, Phase.DEPLOY, requests)
         if not entries:
             raise InvalidInput(
-                f"deploy_interface: {task.record.deploy_interface!r} declares no deploy step, so nothing can be deployed"
+                f"deploy_interface: {task.record.deploy_interface!r} declares no deploy step, so nothing can be deployed; "
+                "set deploy_interface to another one"
             )
         changes = steps.start_run_changes(Phase.DEPLOY, entries)
         if arguments.get("configdrive") is not None:

@@ -1,4 +1,4 @@
-"""The target RAID configuration of nodes."""
+"""RPC methods for the target RAID configuration of nodes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from baremetal_sdk.tasks.task_manager import TaskManager
 
 
 class RAID:
-    """Stores target configurations after the node's driver has validated them. A step applies them later."""
+    """RPC service that stores target RAID configurations. A clean step of the driver creates the disks later."""
 
     def __init__(self, tasks: TaskManager, drivers: DriverCatalog) -> None:
         self._tasks = tasks
@@ -20,7 +20,10 @@ class RAID:
 
     @rpc_method("1.0")
     def set_target_raid_config(self, node: str, target_raid_config: Mapping[str, Any]) -> None:
-        """Store the configuration that the next step ``raid.create_configuration`` creates. An empty one removes the target."""
+        """Store the RAID configuration that the next step ``raid.create_configuration`` creates.
+
+        The node's driver validates it first. An empty configuration removes the target.
+        """
         with self._tasks.acquire(node, purpose="setting the RAID configuration") as task:
             if target_raid_config:
                 task.call(Kind.RAID, "validate_raid_config", target_raid_config)
@@ -28,7 +31,10 @@ class RAID:
 
     @rpc_method("1.0")
     def get_raid_logical_disk_properties(self, driver: str) -> dict[str, str]:
-        """Return the properties of logical disks (name -> help) of the default RAID interface of hardware type *driver*."""
+        """Return the properties of logical disks (name -> help) of the default RAID interface of hardware type *driver*.
+
+        Raises ``NotFound`` if that interface creates no logical disks.
+        """
         name = self._drivers.default_interface(driver, Kind.RAID)
         interface = None if name is None else cast(RAIDInterface, self._drivers.get_interface(Kind.RAID, name))
         properties = {} if interface is None else dict(interface.get_logical_disk_properties())

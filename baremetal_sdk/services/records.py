@@ -1,4 +1,4 @@
-"""Records that operators maintain: chassis, port groups, volumes, deploy templates, runbooks and inspection rules."""
+"""RPC methods for records that operators maintain, such as chassis, port groups, deploy templates and runbooks."""
 
 from __future__ import annotations
 
@@ -30,15 +30,18 @@ _RECORDS_BY_KIND: Mapping[str, type[Any]] = {
         InspectionRuleRecord,
     )
 }
-"""Name of a table -> its record, for the tables that clients may change through this service."""
+"""Table name -> class of its records, for the tables that clients may change through this service."""
 _UPDATE_ONLY = frozenset({AllocationRecord})
-"""Records that another service creates and deletes."""
+"""Classes of records that this service only updates, because another service creates and deletes them."""
 _POWER_OFF_ONLY = frozenset({VolumeConnectorRecord, VolumeTargetRecord})
-"""Records that may change only while the machine is off, because a running machine may use the volume."""
+"""Classes of records that may change only while the machine is off, because a running machine may use the volume."""
 
 
 class Records:
-    """Creates, changes and deletes records of many kinds. Parts of a node change under a lease of the node."""
+    """RPC service that creates, changes and deletes records of many kinds.
+
+    Changes and deletions of records that are parts of a node need the node's lease, and raise ``NodeLocked`` without it.
+    """
 
     def __init__(self, store: Store, tasks: TaskManager) -> None:
         self._store = store
@@ -46,7 +49,7 @@ class Records:
 
     @rpc_method("1.0")
     def create_record(self, kind: str, values: Mapping[str, Any]) -> Any:
-        """Store a new record. *kind* is the name of its table."""
+        """Store a new record with the fields *values* in the table named *kind*, and return it."""
         record = _find_record(kind)
         if record in _UPDATE_ONLY:
             raise _unknown_kind(kind)
@@ -54,7 +57,11 @@ class Records:
 
     @rpc_method("1.0")
     def update_record(self, kind: str, uuid: str, changes: Mapping[str, Any], revision: int | None = None) -> Any:
-        """Change fields of a record. Raises ``RevisionConflict`` if *revision* is given and the record has another one."""
+        """Change fields of the record with this UUID in the table named *kind*, and return it.
+
+        Raises ``RevisionConflict`` if *revision* is given and the record has another one. Raises ``InvalidStateRequested`` for
+        volumes of a node that is not powered off.
+        """
         record = _find_record(kind)
         if not RECORD_KINDS[record].fenced:
             return self._store.update_record(record, uuid, changes, revision=revision)
@@ -67,7 +74,10 @@ class Records:
 
     @rpc_method("1.0")
     def delete_record(self, kind: str, uuid: str) -> None:
-        """Delete a record."""
+        """Delete the record with this UUID in the table named *kind*.
+
+        Raises ``InvalidStateRequested`` for volumes of a node that is in use and not powered off.
+        """
         record = _find_record(kind)
         if record in _UPDATE_ONLY:
             raise _unknown_kind(kind)

@@ -1,4 +1,4 @@
-"""The traits of nodes."""
+"""RPC methods for the traits of nodes."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.revisions import retry_on_revision_conflict
 
 MAX_TRAITS = 50
-"""The number of traits that a node can have. Clients know this limit."""
+"""Maximum number of traits of a node. Clients rely on this limit."""
 
 
 class NodeTraits:
-    """Changes the traits of a node. Raises ``NodeLocked`` while a task holds the node."""
+    """RPC service that changes the traits of nodes. Its methods raise ``NodeLocked`` while a task holds the node."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     @rpc_method("1.0")
     def set_node_traits(self, node: str, traits: Iterable[str]) -> None:
-        """Replace the traits of a node."""
+        """Replace all traits of a node by *traits*. Raises ``InvalidInput`` for more than :data:`MAX_TRAITS`."""
         wanted = set(traits)
         self._change(node, lambda present: wanted)
 
@@ -42,7 +42,10 @@ class NodeTraits:
         self._change(node, remove)
 
     def _change(self, node: str, compute: Callable[[set[str]], set[str]]) -> None:
-        """Replace the traits of a node by those that *compute* returns for the present ones."""
+        """Replace the traits of a node by the result of *compute*, which gets the present ones.
+
+        Read the node and call *compute* again if another writer has changed the node since.
+        """
 
         def change() -> None:
             record = self._store.node(node)

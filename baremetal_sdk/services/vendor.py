@@ -1,4 +1,4 @@
-"""Vendor passthru: clients call methods of vendor interfaces by name."""
+"""RPC methods for vendor passthru, in which clients call methods of vendor interfaces by name."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from baremetal_sdk.tasks.task_manager import TaskManager
 
 
 class VendorPassthru:
-    """Calls the methods that a vendor interface declares. A ``GET`` only reads and needs no lease."""
+    """RPC service that calls the methods that a vendor interface declares. Calls with ``GET`` only read and need no lease."""
 
     def __init__(self, tasks: TaskManager, lane: Executor, drivers: DriverCatalog) -> None:
         self._tasks = tasks
@@ -32,7 +32,11 @@ class VendorPassthru:
 
     @rpc_method("1.0")
     def vendor_passthru(self, node: str, name: str, http_method: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """Call a method. Return ``{"background": bool, "result": value}``; the result of a background method is None."""
+        """Call method *name* of the node's vendor interface with *arguments*, as *http_method* of the request allows.
+
+        Return ``{"background": bool, "result": value}``. A background method has the result None, and its error is stored in
+        ``last_error``. Raises ``InvalidInput`` for an unknown method and for arguments that do not fit.
+        """
         purpose = f"vendor passthru {name[:64]!r}"
         is_read = http_method.upper() == "GET"
         with nullcontext(self._tasks.read_only(node)) if is_read else self._tasks.acquire(node, purpose=purpose) as task:
@@ -51,12 +55,15 @@ class VendorPassthru:
 
     @rpc_method("1.0")
     def driver_vendor_methods(self, driver: str) -> dict[str, dict[str, Any]]:
-        """Return the methods of a hardware type that need no node. Its default vendor interface declares them."""
+        """Return the methods (name -> description) of hardware type *driver* that need no node.
+
+        Its default vendor interface declares them.
+        """
         return _describe(self._default_vendor(driver).driver_passthrus)
 
     @rpc_method("1.0")
     def driver_vendor_passthru(self, driver: str, name: str, http_method: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """Call a method of a hardware type, and return its result."""
+        """Call method *name* that needs no node, of hardware type *driver*. Return ``{"background": False, "result": value}``."""
         vendor = self._default_vendor(driver)
         passthru = _select(vendor.driver_passthrus, name, http_method, f"hardware type {driver!r}")
         function = getattr(vendor, passthru.method)
@@ -105,9 +112,9 @@ def _select(offered: Mapping[str, Passthru], name: str, http_method: str, owner:
 
 
 def _check_arguments(function: Any, leading: tuple[Any, ...], passthru: Passthru, arguments: Mapping[str, Any]) -> None:
-    """Raise ``InvalidInput`` for arguments that the method does not take, before the call starts.
+    """Raise ``InvalidInput`` if *arguments* do not fit the parameters of the vendor method *function*.
 
-    *leading* are the positional arguments that the runtime adds.
+    *leading* are the positional arguments that the runtime passes before them.
     """
     signature = inspect.signature(function)
     try:

@@ -1,4 +1,4 @@
-"""Virtual media: images that a BMC presents to its machine as devices."""
+"""RPC methods for virtual media: images that a BMC presents to its machine as devices."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from baremetal_sdk.tasks.task_manager import TaskManager
 
 
 class VirtualMedia:
-    """The virtual media of a conductor's nodes. Reading needs no lease."""
+    """RPC service for the virtual media of a conductor's nodes. Reads need no lease."""
 
     def __init__(self, tasks: TaskManager, lane: Executor) -> None:
         self._tasks = tasks
@@ -23,14 +23,14 @@ class VirtualMedia:
 
     @rpc_method("1.0")
     def get_virtual_media(self, node: str) -> list[dict[str, Any]]:
-        """Return the devices and the images in them."""
+        """Read from the BMC the virtual media devices of the machine, and the images in them."""
         task = self._tasks.read_only(node)
         _require(task)
         return [dict(device) for device in task.call(Kind.MANAGEMENT, "get_virtual_media")]
 
     @rpc_method("1.0")
     def attach_virtual_media(self, node: str, device_type: str, image_url: str) -> None:
-        """Attach an image in the background. The BMC itself fetches it from *image_url*."""
+        """Attach the image at *image_url* as a device of *device_type*, in the background. The BMC itself fetches the image."""
         device = parse_enum(VirtualMediaDevice, device_type, "device_type")
         with self._tasks.acquire(node, purpose="attaching virtual media") as task:
             _require(task)

@@ -1,4 +1,7 @@
-"""Data about the agent that runs on a machine: its address and the hash of its token, in ``driver_internal_info``."""
+"""Access to the data that a node keeps about the deployment agent on its machine.
+
+The data, such as the agent's address and the hash of its token, is part of ``driver_internal_info``.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ VERIFY_CA = "agent_verify_ca"
 STATUS = "agent_status"
 STATUS_MESSAGE = "agent_status_message"
 TOKEN = "agent_secret_token"
-"""The key of the token's SHA-256. Only the agent has the token itself."""
+"""Key of the SHA-256 of the agent's token in ``driver_internal_info``. Only the agent has the token itself."""
 _KEYS = frozenset({URL, VERSION, LAST_HEARTBEAT, VERIFY_CA, STATUS, STATUS_MESSAGE, TOKEN})
 
 AGENT_STATES = frozenset(
@@ -44,23 +47,23 @@ def new_token() -> str:
 
 
 def hash_token(token: str) -> str:
-    """Return the hash of a token, as it is stored."""
+    """Return the hash of an agent's token in the form that nodes store: SHA-256 in hexadecimal."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 def has_token(record: NodeRecord) -> bool:
-    """Return whether an agent of the node has received a token."""
+    """Return whether the node stores the hash of a token, because an agent has received one."""
     return TOKEN in record.driver_internal_info
 
 
 def matches_token(record: NodeRecord, token: str) -> bool:
-    """Return whether *token* is that of the node's agent."""
+    """Return whether *token* is the one that the node's agent received. False if no token was issued."""
     stored = record.driver_internal_info.get(TOKEN)
     return isinstance(stored, str) and hmac.compare_digest(stored, hash_token(token))
 
 
 def removal_changes(record: NodeRecord) -> dict[str, Any]:
-    """Return the changes that remove the agent's data from the node. Empty if the node has none."""
+    """Return the changes of the node's record that remove the agent's data. Empty if the node has none."""
     info: Mapping[str, Any] = record.driver_internal_info
     if _KEYS.isdisjoint(info):
         return {}

@@ -1,4 +1,4 @@
-"""Notification of host applications about changes of nodes, within the process."""
+"""Callbacks of the host application that run in this process after tasks of this conductor change nodes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ChangeCallback = Callable[[NodeRecord], object]
 
 
 class ChangeListeners:
-    """Calls its subscribers with each node that a task has changed. Safe to use from many threads."""
+    """Registry of callbacks that are called with each node that a task of this process has changed. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -21,9 +21,9 @@ class ChangeListeners:
         self._callbacks: tuple[ChangeCallback, ...] = ()
 
     def subscribe(self, callback: ChangeCallback) -> Callable[[], None]:
-        """Call *callback* with the node after each change. Return a function that ends the subscription.
+        """Register *callback*, to be called with the node's new record after each write of a task.
 
-        The callback runs in the thread of the task, so it has to be quick.
+        The callback runs in the thread of the task, so it has to be quick. Return a function that ends the subscription.
         """
         with self._lock:
             self._callbacks = (*self._callbacks, callback)
@@ -35,7 +35,7 @@ class ChangeListeners:
         return unsubscribe
 
     def notify(self, record: NodeRecord) -> None:
-        """Call all subscribers. Their exceptions are logged, because the task is not at fault."""
+        """Call all callbacks with the node *record*. Their exceptions are logged and not raised, so the task continues."""
         for callback in self._callbacks:
             try:
                 callback(record)

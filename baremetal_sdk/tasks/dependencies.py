@@ -32,15 +32,15 @@ class TaskDependencies:
     leases: Leases
     secrets: SecretBox
     options: Callable[[], ConductorOptions]
-    """Returns the options as of the last reload."""
+    """Returns the conductor's options as of the last reload of the configuration."""
     clock: Clock
     change_listeners: ChangeListeners
     history: History
     power_gate: PowerActionGate
     credentials: Credentials | None = None
-    """The host application's source of BMC secrets, if it has one."""
+    """The host application's source of BMC secrets, or None without such a source."""
     is_leaving: Callable[[NodeRecord], bool] = lambda record: False
-    """Returns whether this conductor stops and another one can take over the node."""
+    """Returns whether this conductor is stopping and another conductor can take over the given node."""
     telemetry: Telemetry = field(default_factory=Telemetry)
 
     def credential(
@@ -51,9 +51,11 @@ class TaskDependencies:
         raw_info: Mapping[str, Any],
         secrets: tuple[str, ...],
     ) -> BMCCredential:
-        """Return the credential with which a node's driver borrows sessions, with the request limit of its BMC.
+        """Return the credential with which a node's driver borrows sessions with its BMC.
 
-        The limit is that of the node's ``driver_info``, or of the options, or of the connector, in this order.
+        *info* is the parsed ``driver_info``, and *raw_info* is the unparsed one including the values of *secrets*. The
+        credential also has the limit of simultaneous requests. It comes from ``driver_info`` if given there, else from the
+        options, else from *connector*.
         """
         options = self.options()
         slots_info = SlotsInfo.parse(raw_info) if SlotsInfo.is_given(raw_info) else None

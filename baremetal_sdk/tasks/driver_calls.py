@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class CallingTask(Protocol):
-    """The parts of a task that its driver calls need."""
+    """Protocol of the parts of a task that :class:`DriverCalls` uses."""
 
     @property
     def lease(self) -> Lease | None:
@@ -43,22 +43,27 @@ class CallingTask(Protocol):
         """The secrets that errors of the driver may contain."""
 
     def observing(self, work: Work, labels: dict[str, str], **details: Any) -> Observation:
-        """Begin a part of the task's work that observers are notified of."""
+        """Return an observation that times a part of the task's work and notifies the observers when it ends."""
 
     def check_not_abandoned(self) -> None:
-        """Raise ``LeaseLost`` once the task must make no further call."""
+        """Raise ``LeaseLost`` if the task was abandoned: the conductor stops, and another one may take the node."""
 
     def check_lease(self, sent: bool) -> None:
-        """Raise ``LeaseLost`` once the lease has expired. *sent*: whether a message was just sent."""
+        """Raise ``LeaseLost`` if the lease has expired.
+
+        *sent* is False before a message to the BMC, and True after it. With True, the error says that the effect of the
+        message is unknown; with False, that the message was not sent.
+        """
 
     def store_driver_states(self) -> None:
-        """Store the states of the interfaces that the call has changed."""
+        """Write the states that interfaces keep for the node to its record if the driver call has changed them."""
 
 
 class DriverCalls:
-    """The driver calls of one task. Calls nest, because a driver may call the node's other interfaces through its task.
+    """Runner of the driver calls of one task.
 
-    *deadline* is that of the whole task. Used only by the thread that runs the task.
+    Calls nest, because a driver may call the node's other interfaces through its task. *deadline* is that of the whole
+    task; None for no limit. Only the thread that runs the task may use this object.
     """
 
     def __init__(self, task: CallingTask, deadline: Deadline | None) -> None:
@@ -68,19 +73,19 @@ class DriverCalls:
 
     @property
     def deadline(self) -> Deadline:
-        """The deadline of the current call, or that of a new one."""
+        """The deadline of the current call; outside of calls that of the task, or a new one after ``bmc_call_timeout``."""
         if self._deadlines:
             return self._deadlines[-1]
         return Deadline.after(self._task.options.bmc_call_timeout, self._task.clock.monotonic)
 
     def deadline_within(self, seconds: float) -> Deadline:
-        """Return the earlier one of the task's deadline and the deadline in *seconds*."""
+        """Return the deadline *seconds* from now, or the task's deadline if that is earlier. Enclosing calls do not count."""
         if self._deadlines:
             return self._deadlines[0].within(seconds)
         return Deadline.after(seconds, self._task.clock.monotonic)
 
     def record_bmc(self, endpoint: object) -> None:
-        """Record that the current call uses the BMC at *endpoint*. A call that uses none counts as no BMC call."""
+        """Add the address *endpoint* of the BMC to the current call's observation. Without it, observers see no use of a BMC."""
         if self._observations:
             self._observations[-1].details["bmc"] = str(endpoint)
 

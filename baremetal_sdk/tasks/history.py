@@ -1,4 +1,4 @@
-"""The history of nodes: changes of state, power, steps and maintenance, and errors.
+"""Recorder of the history of nodes: entries about changes of state, power, steps and maintenance, and about errors.
 
 Entries are collected in memory where nodes are changed, and stored in batches by a periodic job. A conductor that dies loses
 the entries of the last fraction of a second.
@@ -25,14 +25,14 @@ LOG = logging.getLogger(__name__)
 
 INFO, ERROR = "INFO", "ERROR"
 _MAX_PENDING = 10_000
-"""Entries that are kept in memory while the store is not available. Further entries are dropped."""
+"""Maximum number of entries that wait in memory for the next flush. While it is reached, new entries are dropped."""
 _BATCH_SIZE = 500
-"""Entries that one write stores."""
+"""Maximum number of entries that one write to the store contains."""
 _STEP_FIELDS = ("clean_step", "deploy_step", "service_step")
 
 
 class History:
-    """Turns changes of nodes into history entries. Safe to use from many threads."""
+    """Collector that turns changes of nodes into history entries and stores them in batches. Thread-safe."""
 
     def __init__(self, store: Store, conductor: str, clock: Clock, options: Callable[[], ConductorOptions]) -> None:
         self._store = store
@@ -45,9 +45,10 @@ class History:
         self._pending: list[NodeHistoryRecord] = []
 
     def record_change(self, before: NodeRecord, after: NodeRecord, purpose: str | None = None) -> None:
-        """Add entries for the differences of two versions of a node, with the user of the current request.
+        """Keep history entries for the differences of two versions of a node until the next :meth:`flush`.
 
-        *purpose* is that of the lease under which the node was changed.
+        Each entry names the user of the current request, and *purpose*, which is that of the lease under which the node was
+        changed. Do nothing if the option ``node_history`` is off.
         """
         if not self._options().node_history:
             return
@@ -58,7 +59,7 @@ class History:
                 self._pending.extend(entries[:capacity])
 
     def flush(self) -> None:
-        """Store the pending entries. Keep them for the next time if the store is not available."""
+        """Store the entries that wait in memory. If a write fails, log the error and keep the entries for the next flush."""
         with self._flushing:
             while batch := self._pending[:_BATCH_SIZE]:
                 try:
@@ -71,7 +72,10 @@ class History:
                     del self._pending[: len(batch)]
 
     def prune(self) -> int:
-        """Delete the oldest entries of each node with too many, but none below the minimum age. Return their number."""
+        """Delete the oldest entries of each node that has more than ``node_history_max_entries``; 0 disables this.
+
+        Entries younger than ``node_history_minimum_days`` remain. Return the number of deleted entries.
+        """
         options = self._options()
         if options.node_history_max_entries == 0:
             return 0
@@ -116,7 +120,7 @@ class History:
 
 
 def _events(before: NodeRecord, after: NodeRecord) -> Iterator[tuple[str, str, str]]:
-    """Iterate over type, severity and text of the differences."""
+    """Yield event type, severity and text of each difference of two versions of a node that the history records."""
     has_new_error = after.last_error is not None and after.last_error != before.last_error
     if before.provision_state != after.provision_state:
         text = f"provision state '{before.provision_state}' -> '{after.provision_state}'"

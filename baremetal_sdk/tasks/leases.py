@@ -1,4 +1,4 @@
-"""The leases of one conductor: acquired, renewed while their tasks live, and released.
+"""Manager of the leases of one conductor: acquires them, renews them while their tasks live, and releases them.
 
 A lease gives one holder the exclusive right to a node until it expires. Each acquisition increments the node's epoch. Holder
 and epoch are the *fence* that each write carries, so that the store rejects a late write of a former holder. The BMC knows no
@@ -24,17 +24,20 @@ LOG = logging.getLogger(__name__)
 
 
 def new_holder(hostname: str) -> str:
-    """Return a new name for this incarnation of a conductor. After a restart, the same host name is a different holder."""
+    """Return a new unique lease holder name for a conductor process on *hostname*.
+
+    A restarted conductor has another name, so it does not count as the holder of the leases of its previous process.
+    """
     return f"{hostname}/{uuid.uuid4().hex[:12]}"
 
 
 def host_of(holder: str | None) -> str | None:
-    """Return the host name of a holder, as clients see it in ``reservation``."""
+    """Return the host name part of a lease holder's name, which clients see in ``reservation``. None for no holder."""
     return holder.rpartition("/")[0] if holder else None
 
 
 class _HeldLease(NamedTuple):
-    """A lease, and the time until which it is valid by this machine's monotonic clock, in seconds.
+    """A lease, and the time in seconds of this machine's monotonic clock until which it is valid.
 
     The monotonic clock decides about sending, because the date of this machine may be wrong or may jump.
     """
@@ -44,10 +47,11 @@ class _HeldLease(NamedTuple):
 
 
 class Leases:
-    """Acquires and renews leases as one holder. Safe to use from many threads.
+    """The leases that one holder, a conductor process, has on nodes. Thread-safe.
 
-    :meth:`renew_all` has to be called three times in *duration* seconds or more often. An expired lease of another holder can
-    be acquired *grace* seconds after its expiry: all requests that its holder sent before have ended by then.
+    Leases last *duration* seconds. A caller must run :meth:`renew_all` at least three times within that period. An expired
+    lease of another holder can be acquired only *grace* seconds after its expiry, when all requests that its holder sent
+    have ended.
     """
 
     def __init__(
@@ -82,9 +86,11 @@ class Leases:
         return lease, record
 
     def check(self, fence: Fence, *, sent: bool = False) -> None:
-        """Raise ``LeaseLost`` if the lease has expired or was lost. *sent*: whether a message was just sent.
+        """Raise ``LeaseLost`` if the lease of *fence* has expired or was lost.
 
-        Runs before and after each message to a BMC, so it only compares local values and does not access the store.
+        *sent* is False before a message to the BMC, and True after it. With True, the error says that the effect of the
+        message is unknown; with False, that the message was not sent. The check runs for each message, so it only compares
+        local values and does not access the store.
         """
         # The epoch is compared, too: the node may be leased again by another task of this conductor.
         with self._lock:
@@ -99,19 +105,22 @@ class Leases:
         )
 
     def release(self, fence: Fence) -> None:
-        """Release a lease. Do nothing in the store if it is no longer this holder's."""
+        """Stop renewing a lease and release it in the store. The store ignores a lease that this holder no longer has."""
         # In this order: a renewal in another thread must not find the released lease missing and report it as lost.
         self.stop_renewing(fence)
         self._store.release_lease(fence)
 
     def stop_renewing(self, fence: Fence) -> None:
-        """Stop renewing a lease that ends with the deletion of its node, or with the last write of its task."""
+        """Stop renewing a lease without a write to the store.
+
+        For leases that end with the deletion of their node or with the last write of their task.
+        """
         with self._lock:
             if self._is_held(fence):
                 del self._held[fence.node_uuid]
 
     def renew_all(self) -> list[Lease]:
-        """Renew the leases that have used a third of their duration. Return those that were lost meanwhile."""
+        """Renew the leases that have used a third of their duration. Return the leases that the store no longer has."""
         # Short tasks end before their lease is due, so most leases cost no renewal.
         due_before = self._clock.now() + timedelta(seconds=self.duration * 2 / 3)
         due = [lease for lease in self.list_held() if lease.expires_at <= due_before]
@@ -128,19 +137,20 @@ class Leases:
         return [lease for lease in due if lease.fence not in renewed and self._lose(lease)]
 
     def list_held(self) -> list[Lease]:
-        """Return the leases that are held now."""
+        """Return the leases that this holder has acquired and neither released nor lost. Some of them may have expired."""
         with self._lock:
             return [held.lease for held in self._held.values()]
 
     def _compute_valid_until(self) -> float:
-        """Return the end of a lease that the store grants from now on.
+        """Return the monotonic time, in seconds, at which a lease ends that is requested from the store now.
 
-        Called before the store is, so that the local end is never later than the stored one, however long the store takes.
+        Callers compute it before they call the store. So the local end is never later than the stored one, even if the store
+        answers slowly.
         """
         return self._elapsed() + self.duration
 
     def _lose(self, lease: Lease) -> bool:
-        """Forget a lease that the store no longer has. Return False if its task released it meanwhile, which is no loss."""
+        """Remove a lease that the store no longer has, and count it as lost. Return False if its task has released it before."""
         with self._lock:
             if not self._is_held(lease.fence):
                 return False

@@ -1,4 +1,4 @@
-"""Queues of work that waits for a node. The work of a node runs in order, and waiting work occupies no thread."""
+"""Queues of functions that wait for the lease of a node. Those of one node run in order; waiting occupies no thread."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from baremetal_sdk.tasks.task_manager import TaskManager
 
 LOG = logging.getLogger(__name__)
 _RETRY_INTERVAL_S = 1.0
-"""Seconds until work is retried whose node is held by another conductor, or whose lane is full."""
+"""Seconds between attempts to start work while another conductor holds its node or the lane is full."""
 
 QueuedFunction = Callable[[NodeTask], Any]
 
@@ -34,9 +34,9 @@ class _QueuedWork(NamedTuple):
 
 
 class NodeQueues:
-    """One first-in-first-out queue for each node with waiting work. Safe to use from many threads.
+    """First-in-first-out queues of work, one for each node with waiting work. Thread-safe.
 
-    Work runs on *lane*. The lane *retries* runs the attempts to start work that could not start before.
+    Work runs on workers of *lane*. Later attempts to start work run on *retries*, because *lane* may be full.
 
     Three events start the next work of a node: an enqueue, the end of a task of this conductor, and a retry timer. They may
     happen at the same time in different threads. So a thread first *claims* the node, and only the claimant starts its work.
@@ -49,9 +49,9 @@ class NodeQueues:
         self._lock = threading.Lock()
         self._queues: dict[str, deque[_QueuedWork]] = {}
         self._claimed: set[str] = set()
-        """Nodes whose next work a thread is just starting."""
+        """UUIDs of the nodes whose next work a thread is just starting."""
         self._retrying: set[str] = set()
-        """Nodes with a retry timer."""
+        """UUIDs of the nodes with a running retry timer."""
         self._is_closed = False
         tasks.on_end(self._start_next)
 
@@ -70,12 +70,12 @@ class NodeQueues:
         return queued.future
 
     def queue_length(self, node: str) -> int:
-        """Return how much work of a node has not started."""
+        """Return the number of enqueued functions of a node that have not started."""
         with self._lock:
             return len(self._queues.get(node, ()))
 
     def close(self) -> None:
-        """Accept no more work, and cancel all work that has not started, so that its callers do not wait for ever."""
+        """Reject new work, and cancel the futures of all work that has not started. Running work continues."""
         with self._lock:
             self._is_closed = True
             remaining = [queued for queue in self._queues.values() for queued in queue]
@@ -84,7 +84,11 @@ class NodeQueues:
             _cancel(queued.future)
 
     def _start_next(self, node: str) -> None:
-        """Start the oldest work of a node, if there is any and no other thread starts it."""
+        """Start the oldest work of a node, unless its queue is empty or another thread is starting it.
+
+        If the node is locked or the lane is full, the work returns to the queue and a timer retries. Another error goes to
+        the future of the work.
+        """
         while (queued := self._claim(node)) is not None:
             try:
                 queued.context.run(self._start, node, queued)
@@ -100,10 +104,10 @@ class NodeQueues:
                 self._unclaim(node)
 
     def _start(self, node: str, queued: _QueuedWork) -> None:
-        """Acquire the node and run the work in the background.
+        """Acquire the lease of the node and submit the work to a worker of the lane.
 
-        Raises ``NodeLocked`` if another conductor holds the node, and ``NoFreeWorker`` if the lane is full. The node is then
-        still claimed.
+        Raises ``NodeLocked`` if another conductor holds the node, and ``NoFreeWorker`` if the lane is full. After an error
+        the node is still claimed.
         """
         with self._tasks.acquire(node, purpose=queued.purpose, deadline=queued.deadline) as task:
             # From here on the lease protects the node. The claim must end before the work starts: the work may finish, and
@@ -147,7 +151,7 @@ class NodeQueues:
         _cancel(queued.future)
 
     def _retry_later(self, node: str) -> None:
-        """Set a timer for the node, unless it has one: one retry serves the whole queue."""
+        """Set a timer that tries to start the node's oldest work again. Do nothing if the node has a timer."""
         with self._lock:
             if self._is_closed or node in self._retrying:
                 return
@@ -167,7 +171,7 @@ class NodeQueues:
 
 
 def _run(task: NodeTask, queued: _QueuedWork) -> None:
-    """Run the work and pass its result to the future."""
+    """Run the work, unless its future is cancelled, and set the result or exception of the future."""
     if not queued.future.set_running_or_notify_cancel():
         return
     try:

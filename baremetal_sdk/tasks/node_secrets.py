@@ -1,4 +1,4 @@
-"""The secrets of one node for its driver: those of its BMC and those of its instance."""
+"""Access of a task to the unsealed secrets of its node: those of ``driver_info`` and those of ``instance_info``."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from baremetal_sdk.store.records.node import NodeRecord
 from baremetal_sdk.store.secrets import SecretBox
 
 INSTANCE = "instance_info/"
-"""The prefix of names of secrets that belong to ``instance_info`` and not to ``driver_info``."""
+"""Prefix that marks the name of a secret of ``instance_info`` among the node's sealed secrets."""
 
 
 class NodeSecrets:
-    """Unseals the secrets at the first use, and again after they have changed.
+    """The secrets of one node, unsealed at the first use and again after the node's sealed secrets have changed.
 
-    *external* is the host application's source of secrets. It supplies those that the node itself does not have.
+    *external* is the host application's source of secrets. It supplies the secrets that the driver declares and the node
+    does not have.
     """
 
     def __init__(self, box: SecretBox, external: Credentials | None) -> None:
@@ -31,22 +32,25 @@ class NodeSecrets:
 
     @property
     def unsealed_values(self) -> tuple[str, ...]:
-        """The secrets that were unsealed so far. Errors of the driver may contain them."""
+        """Values of the secrets that were unsealed so far. Errors of the driver may contain them, so they must be masked."""
         return tuple((self._secrets or {}).values())
 
     def values(self, record: NodeRecord, driver: Driver) -> tuple[str, ...]:
-        """Return the values of all secrets."""
+        """Return the values of all secrets of the node, those of the host application included."""
         return tuple(self._unseal(record, driver).values())
 
     def freshness_check(self, node: str) -> Callable[[], bool]:
-        """Return a function that tells whether the external secrets still have the values that this object has read."""
+        """Return a function that checks the host application's secrets of a node.
+
+        It returns True while they still have the values that this object has read, or if this object has read none.
+        """
         external, values = self._external, self._external_values
         if external is None or not values:
             return lambda: True
         return lambda: all(external.secret(node, option) == value for option, value in values.items())
 
     def driver_info(self, record: NodeRecord, driver: Driver) -> Mapping[str, Any]:
-        """Return ``driver_info`` including its secrets."""
+        """Return the node's ``driver_info`` with its unsealed secrets and those of the host application."""
         secrets = self._unseal(record, driver)
         if self._driver_info is None or self._driver_info[0] is not record.driver_info:
             bmc_secrets = {name: value for name, value in secrets.items() if not name.startswith(INSTANCE)}
@@ -54,7 +58,7 @@ class NodeSecrets:
         return self._driver_info[1]
 
     def instance_info(self, record: NodeRecord, driver: Driver) -> Mapping[str, Any]:
-        """Return ``instance_info`` including its secrets."""
+        """Return the node's ``instance_info`` with its unsealed secrets in place of their masks."""
         info = record.instance_info
         if record.sealed_secrets is None or MASK not in info.values():
             return info
@@ -62,7 +66,10 @@ class NodeSecrets:
         return {name: secrets.get(INSTANCE + name, value) for name, value in info.items()}
 
     def changed_instance_info(self, record: NodeRecord, name: str, value: str | None) -> dict[str, Any]:
-        """Return the changes that add a secret to ``instance_info``, with a mask in its place, or remove it (None)."""
+        """Return the changes of the node's record that set secret *name* of ``instance_info`` to *value*, or remove it for None.
+
+        The value is stored only sealed; ``instance_info`` gets a mask in its place.
+        """
         secrets = self._box.unseal(record.sealed_secrets, record.uuid) if record.sealed_secrets else {}
         info = {key: item for key, item in record.instance_info.items() if key != name}
         secrets.pop(INSTANCE + name, None)
@@ -80,7 +87,7 @@ class NodeSecrets:
         return self._secrets
 
     def _read_external(self, record: NodeRecord, driver: Driver, own: Mapping[str, str]) -> dict[str, str]:
-        """Return the secrets that the driver declares, the node lacks and the host application has."""
+        """Read from the host application the secrets that the driver declares and the node lacks. Return those that exist."""
         if self._external is None:
             return {}
         declared = collect_secret_names(collect_info_types(interface for _, interface in driver)) - own.keys()

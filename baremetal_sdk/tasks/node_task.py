@@ -1,4 +1,4 @@
-"""The task: exclusive work on one node, and everything that its driver may use meanwhile."""
+"""The task of the runtime: a piece of work on one node, and all services that drivers use during it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,10 @@ from baremetal_sdk.tasks.power_reader import PowerReader
 
 
 class NodeTask:
-    """The runtime's task. Drivers see the part that ``baremetal_interfaces.Task`` declares.
+    """A piece of work on one node, usually under the node's lease. Drivers see the part that the contract's ``Task`` declares.
+
+    Without a *lease*, the task only reads. No driver call lasts longer than until *deadline*. *on_end* is called after the
+    release of the lease.
 
     A task belongs to one thread at a time: the one that acquired it, and after :meth:`run_in_background` the worker. Only
     :meth:`cancel` and :meth:`abandon` may be called from other threads.
@@ -97,7 +100,10 @@ class NodeTask:
             self.release(exc)
 
     def release(self, error: BaseException | None = None) -> None:
-        """Release the lease and end the task. *error* is the error that ended its work, if any."""
+        """Release the lease and end the task. *error* is the exception that ended its work, or None.
+
+        A failed release is logged and not raised: the lease then expires by itself.
+        """
         try:
             self._writes.release()
         except BareMetalError as exc:
@@ -119,9 +125,9 @@ class NodeTask:
         self._writes.release()
 
     def run_in_background(self, executor: Executor, work: Callable[[NodeTask], Any]) -> Future[None]:
-        """Run *work* on a worker. The worker keeps the lease and releases it at the end.
+        """Run *work* with this task on a worker of *executor*. The worker releases the lease at the end of *work*.
 
-        Raises ``NoFreeWorker``. The caller then still owns the task.
+        Raises ``NoFreeWorker`` if the executor is full. The caller then still owns the task and has to release it.
         """
 
         def run() -> None:
@@ -157,7 +163,7 @@ class NodeTask:
 
     @property
     def node(self) -> Node:
-        """The node as drivers see it."""
+        """The node as drivers see it: a read-only copy of its record, with the secrets of ``instance_info``."""
         return build_node(self.record, self._secrets.instance_info(self.record, self.driver))
 
     @property
@@ -172,7 +178,7 @@ class NodeTask:
 
     @property
     def driver(self) -> Driver:
-        """The node's interfaces."""
+        """The interface implementations that the node's record selects, created at the first use."""
         if self._driver is None:
             self._driver = self._dependencies.drivers.compose(self.record.driver, get_interface_names(self.record))
         return self._driver
@@ -184,7 +190,7 @@ class NodeTask:
 
     @property
     def power_gate(self) -> PowerActionGate:
-        """The conductor's gate for power actions."""
+        """The gate that blocks the power actions of the conductor during maintenance of its room."""
         return self._dependencies.power_gate
 
     @property
@@ -194,11 +200,11 @@ class NodeTask:
 
     @property
     def deadline(self) -> Deadline:
-        """The deadline of the current driver call."""
+        """The deadline of the current driver call, or of the next one. See :attr:`DriverCalls.deadline`."""
         return self._calls.deadline
 
     def deadline_within(self, seconds: float) -> Deadline:
-        """Return the earlier one of the task's deadline and the deadline in *seconds*."""
+        """Return the deadline *seconds* from now, or the task's deadline if that is earlier."""
         return self._calls.deadline_within(seconds)
 
     @property
@@ -213,11 +219,11 @@ class NodeTask:
 
     @property
     def is_leaving(self) -> bool:
-        """True if this conductor stops and another one can take over the node."""
+        """True if this conductor is stopping and another conductor can take over the node."""
         return self._dependencies.is_leaving(self.record)
 
     def cancel(self) -> None:
-        """Ask the task to stop. Safe to call from any thread."""
+        """Ask the task to stop: set :attr:`cancelled` and wake its waits. A driver call continues. Safe from any thread."""
         self._cancel.set()
 
     def wait(self, seconds: float) -> bool:
@@ -240,7 +246,7 @@ class NodeTask:
         return self._secrets.driver_info(self.record, self.driver)
 
     def with_instance_secret(self, name: str, value: str | None) -> dict[str, Any]:
-        """Return the changes that add a secret to ``instance_info``, visible only to drivers, or remove it (None)."""
+        """Return the changes of the node's record that set a secret of ``instance_info``, stored sealed, or remove it (None)."""
         return self._secrets.changed_instance_info(self.record, name, value)
 
     def state(self, kind: Kind | str) -> Any:
@@ -273,13 +279,13 @@ class NodeTask:
                 del self._borrowed[connector]
 
     def call(self, kind: Kind | str, method: str, /, *args: Any, timeout: float | None = None, **kwargs: Any) -> Any:
-        """Call a method of the node's driver within *timeout* seconds. See :meth:`DriverCalls.run`."""
+        """Call *method* of the node's interface of *kind* within *timeout* seconds. See :meth:`DriverCalls.run`."""
         return self.call_with(kind, method, *args, arguments=kwargs, timeout=timeout)
 
     def call_with(
         self, kind: Kind | str, method: str, /, *args: Any, arguments: Mapping[str, Any], timeout: float | None = None
     ) -> Any:
-        """Call a driver as :meth:`call` does, with *arguments* whose names come from outside and may equal any of ours."""
+        """Call a driver method as :meth:`call` does. Names in *arguments* may equal those of parameters of this method."""
         interface = self.driver[kind]
         return self._calls.run(
             functools.partial(getattr(interface, method), self, *args, **arguments),
@@ -290,7 +296,7 @@ class NodeTask:
         )
 
     def power_reader(self) -> PowerReader | None:
-        """Return a reader for frequent reads of the node's power. None if the driver does not support that."""
+        """Return a reader for frequent reads of the node's power. None if the power interface has no ``PowerSampling``."""
         power = self.driver.power
         if not isinstance(power, PowerSampling) or power.connector is None:
             return None
@@ -300,7 +306,10 @@ class NodeTask:
         return PowerReader(power, power.sample_target(info), self._dependencies.bmc, credential, is_current)
 
     def sample_power(self) -> Any:
-        """Read the power state with the least requests that the driver supports: one, over an open session, at best."""
+        """Read and return the machine's power state with as few requests as the driver supports. Do not store it.
+
+        A driver with ``PowerSampling`` needs one request over an open session. Otherwise call ``get_power_state``.
+        """
         reader = self.power_reader()
         if reader is not None:
             state = self._calls.run(
@@ -315,11 +324,11 @@ class NodeTask:
         return self.call(Kind.POWER, "get_power_state")
 
     def observing(self, work: Work, labels: dict[str, str], **details: Any) -> Observation:
-        """Begin a part of this task's work that observers are notified of."""
+        """Return an observation that times a part of the task's work and notifies the observers when it ends."""
         return self._dependencies.telemetry.begin(work, labels, node=self.record.uuid, **details)
 
     def validate(self, *kinds: Kind) -> None:
-        """Raise ``InvalidInput`` with all problems of the node for the interfaces of *kinds*."""
+        """Validate the node's interfaces of *kinds*. Raises ``InvalidInput`` with all problems that they report."""
         problems: dict[str, None] = {}
         for kind in kinds:
             problems.update(dict.fromkeys(self.problems(kind)))
@@ -327,7 +336,10 @@ class NodeTask:
             raise InvalidInput(". ".join(problems))
 
     def problems(self, kind: Kind) -> list[str]:
-        """Return the problems of the node for the interface of *kind*. Raises ``NotSupported`` if the node has none."""
+        """Validate the node's interface of *kind*, and return the problems that it reports. Empty if the interface is usable.
+
+        Raises ``NotSupported`` if the node has no such interface.
+        """
         interface: Interface = self.driver[kind]
         try:
             if interface.info_type is not None:
@@ -339,34 +351,38 @@ class NodeTask:
         return []
 
     def write(self, **changes: Any) -> NodeRecord:
-        """Change the node. Raises ``LeaseLost`` if the task no longer holds the node's lease."""
+        """Write *changes* to the node and return its new record. Raises ``LeaseLost`` if the task no longer holds the lease."""
         return self._writes.update(changes)
 
     def finish(self, **changes: Any) -> NodeRecord:
-        """Change the node for the last time, and release the lease in the same write."""
+        """Write *changes* to the node and release the lease in the same write. Return the new record."""
         return self._writes.finish(changes)
 
     def delete_node(self) -> None:
-        """Delete the node, and its lease with it."""
+        """Delete the node and its lease from the store."""
         self._writes.delete_node()
 
     @property
     def unsealed_secrets(self) -> tuple[str, ...]:
-        """The secrets that the driver has seen so far. They are masked in its errors."""
+        """Values of the secrets that the driver has seen so far. Errors of the driver are stored and sent with masks for them."""
         return self._secrets.unsealed_values
 
     def check_not_abandoned(self) -> None:
-        """Raise ``LeaseLost`` after :meth:`abandon`."""
+        """Raise ``LeaseLost`` if the task was abandoned with :meth:`abandon`."""
         if self._is_abandoned:
             raise LeaseLost(f"node {self.record.uuid}: the task no longer holds the node's lease; the driver call was rejected")
 
     def check_lease(self, sent: bool) -> None:
-        """Raise ``LeaseLost`` once the lease has expired. Called before each send to the BMC, and after it with *sent*."""
+        """Raise ``LeaseLost`` if the lease has expired. Runs before and after each message to the BMC.
+
+        *sent* is True after the message; the error then says that its effect is unknown. With False, the error says that the
+        message was not sent. Do nothing for a task without a lease.
+        """
         if self.lease is not None:
             self._dependencies.leases.check(self.lease.fence, sent=sent)
 
     def store_driver_states(self) -> None:
-        """Store the states of the interfaces if they have changed."""
+        """Write the states that interfaces keep for the node to its record if they have changed. Do nothing without a lease."""
         if not self._states or self.lease is None:
             return
         stored = {**self.record.driver_state, **{str(kind): state.dump() for kind, state in self._states.items()}}

@@ -10,7 +10,7 @@ from baremetal_sdk.store.records.node import NodeRecord
 
 
 def build_node(record: NodeRecord, instance_info: Mapping[str, Any]) -> Node:
-    """Build the contract's ``Node`` from a record. *instance_info* replaces that of the record and may contain secrets."""
+    """Return the contract's ``Node`` for a record. *instance_info* replaces that of the record and may contain secrets."""
     return Node(
         uuid=record.uuid,
         name=record.name,

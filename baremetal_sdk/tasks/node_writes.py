@@ -1,4 +1,4 @@
-"""Writes of a task to its node. Each is conditional on the lease, so that a task that lost it changes nothing."""
+"""Writer of a task to its node. The store rejects each write of a task that has lost its lease."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from baremetal_sdk.tasks.leases import Leases
 
 
 class NodeWrites:
-    """A node's record and lease as one task has them, and the task's writes.
+    """The record and the lease of one task's node, and the writes that keep the record current.
 
     Each write carries the fence of the lease: its holder and epoch. The store rejects the write if the node's lease
     has changed since. After each write, the history and the change listeners are notified.
@@ -39,19 +39,19 @@ class NodeWrites:
         """None for a task that only reads, and after the lease was released."""
 
     def fence(self) -> Fence:
-        """Return the fence for a write. Raises ``LeaseLost`` without a lease."""
+        """Return the fence of the task's lease, for a write. Raises ``LeaseLost`` if the task has no lease."""
         if self.lease is None:
             raise LeaseLost(f"node {self.record.uuid}: the task does not hold the node's lease; the write was rejected")
         return self.lease.fence
 
     def update(self, changes: dict[str, Any]) -> NodeRecord:
-        """Write *changes*. Raises ``LeaseLost`` if the task no longer holds the lease."""
+        """Write *changes* and return the new record. Raises ``LeaseLost`` if the task no longer holds the lease."""
         purpose = None if self.lease is None else self.lease.purpose
         record = self._store.update_node(self.record.uuid, changes, fence=self.fence())
         return self._apply(record, purpose)
 
     def finish(self, changes: dict[str, Any]) -> NodeRecord:
-        """Write *changes* and release the lease in the same write."""
+        """Write *changes* and release the lease in the same write. Return the new record."""
         fence = self.fence()
         purpose = None if self.lease is None else self.lease.purpose
         # Stop renewing before the write. A renewal just after it would find the lease gone and report it as lost.
@@ -61,14 +61,14 @@ class NodeWrites:
         return self._apply(record, purpose)
 
     def delete_node(self) -> None:
-        """Delete the node, and the lease with it."""
+        """Delete the node and its lease from the store."""
         assert self.lease is not None
         self._store.delete_node(self.record.uuid, fence=self.lease.fence)
         self._leases.stop_renewing(self.lease.fence)
         self.lease = None
 
     def release(self) -> None:
-        """Release the lease if there is one."""
+        """Release the lease if the task has one. From here on, each write raises ``LeaseLost``, even if the release fails."""
         # Forget the lease first: even if the store fails, the task writes nothing from here on.
         lease, self.lease = self.lease, None
         if lease is not None:

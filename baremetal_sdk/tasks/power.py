@@ -1,4 +1,4 @@
-"""Power control with confirmation: a change succeeds only after a read of the machine's power that shows it."""
+"""Power control of a task. A power change succeeds only after a read that shows the new state of the machine."""
 
 from __future__ import annotations
 
@@ -32,28 +32,28 @@ _FIRST_PAUSE_S = 0.05
 _MAX_PAUSE_S = 2.0
 """The longest pause between two reads, in seconds."""
 _TRANSIENT_ERRORS = (BMCBusy, BMCUnreachable)
-"""Errors of a read that may be gone at the next one. Some BMCs do not answer while their machine starts."""
+"""Errors of a power read after which the confirmation reads again. Some BMCs do not answer while their machine starts."""
 COMMAND = "command"
-"""The source of an observation that confirmed a command."""
+"""Value of ``power_source`` for an observation that confirmed a power command."""
 SETTABLE = (PowerState.ON, PowerState.OFF, PowerState.REBOOT, PowerState.SOFT_OFF, PowerState.SOFT_REBOOT)
 """The power states that a client may request."""
 _OFF_BEFORE = {PowerState.REBOOT: PowerState.OFF, PowerState.SOFT_REBOOT: PowerState.SOFT_OFF}
-"""Reboot -> the way in which it powers the machine off."""
+"""State that requests a reboot -> state that requests the power-off of the same kind, hard or soft."""
 
 
 class PowerActionGate:
-    """Blocks the power actions of a conductor, for maintenance of a room or of its power supply."""
+    """Blocks the power actions of a conductor while a room or its power supply is in maintenance."""
 
     def __init__(self) -> None:
         self._reason: str | None = None
 
     @property
     def held(self) -> str | None:
-        """The reason why power actions are held back, or None if they are not."""
+        """The reason for which power actions are blocked, or None if they are allowed."""
         return self._reason
 
     def hold(self, reason: str) -> None:
-        """Refuse each power action from now on with *reason*. Commands that were already sent take effect."""
+        """Block each power action from now on. The error shows *reason*. Commands that were already sent take effect."""
         self._reason = reason
 
     def release(self) -> None:
@@ -61,13 +61,13 @@ class PowerActionGate:
         self._reason = None
 
     def check(self) -> None:
-        """Raise ``Conflict`` while power actions are held back."""
+        """Raise ``Conflict``, with the reason, while power actions are blocked."""
         if self._reason is not None:
-            raise Conflict(f"power actions of this conductor are held back: {self._reason}")
+            raise Conflict(f"power actions of this conductor are held back: {self._reason}; try again after their release")
 
 
 class PowerTask(Protocol):
-    """The parts of a task that control power."""
+    """Protocol of the parts of a task that :class:`TaskPower` uses."""
 
     @property
     def record(self) -> NodeRecord:
@@ -79,7 +79,7 @@ class PowerTask(Protocol):
 
     @property
     def driver(self) -> Driver:
-        """The node's interfaces."""
+        """The interface implementations that the node's record selects."""
 
     @property
     def clock(self) -> Clock:
@@ -94,7 +94,7 @@ class PowerTask(Protocol):
         """The conductor's gate for power actions."""
 
     def call(self, kind: Kind | str, method: str, /, *args: Any) -> Any:
-        """Call a method of the node's driver."""
+        """Call *method* of the node's interface of *kind*, and return its result."""
 
     def write(self, **changes: Any) -> NodeRecord:
         """Change the node under the task's lease."""
@@ -103,17 +103,20 @@ class PowerTask(Protocol):
         """Wait for *seconds* or until the task is cancelled. Return whether it was cancelled."""
 
     def deadline_within(self, seconds: float) -> Deadline:
-        """Return the earlier one of the task's deadline and the deadline in *seconds*."""
+        """Return the deadline *seconds* from now, or the task's deadline if that is earlier."""
 
 
 def supported_states(interface: PowerInterface) -> frozenset[PowerState]:
-    """Return the states that can be requested: those of the driver, and reboots composed of its power-off and power-on."""
+    """Return the power states that can be requested from *interface*.
+
+    These are the states that it declares, and reboots that can be composed of its power-off and power-on.
+    """
     declared = interface.supported_states
     return declared | {reboot for reboot, off in _OFF_BEFORE.items() if off in declared and PowerState.ON in declared}
 
 
 def refuse_unsupported(interface: PowerInterface, state: PowerState) -> None:
-    """Raise ``NotSupported``, with the supported states in its message, unless *state* can be requested."""
+    """Raise ``NotSupported`` if *state* cannot be requested from *interface*. The error lists the supported power states."""
     supported = supported_states(interface)
     if state not in supported:
         names = ", ".join(repr(str(settable)) for settable in SETTABLE if settable in supported)
@@ -121,21 +124,21 @@ def refuse_unsupported(interface: PowerInterface, state: PowerState) -> None:
 
 
 class TaskPower:
-    """The ``power`` of a task: the ``PowerControl`` of the contract."""
+    """Power control of one task's machine. Drivers use it as the contract's ``PowerControl``, ``task.power``."""
 
     def __init__(self, task: PowerTask) -> None:
         self._task = task
 
     def get(self) -> PowerState:
-        """Read the power state of the machine and store it if it is news."""
+        """Read and return the power state of the machine. Write it to the node if it differs and the task has a lease."""
         state = self._read()
         self._store(state)
         return state
 
     def read_with_changes(self) -> tuple[PowerState, dict[str, Any]]:
-        """Read the power state, and return with it the changes of the node that record it.
+        """Read the power state of the machine without a write.
 
-        For callers that write these changes together with others.
+        Return the state, and the changes of the node's record that store it, for callers that write them with other changes.
         """
         state = self._read()
         return state, self._observation_changes(state, "task")
@@ -144,7 +147,7 @@ class TaskPower:
         """Bring the machine to *state* and confirm it within *timeout* seconds (by default those of the options).
 
         *state* may be text. Raises ``PowerStateFailure`` if the machine does not reach the state, ``NotSupported`` if the driver
-        does not support it, ``Conflict`` while power actions are held back, and ``Cancelled`` if the task is cancelled.
+        does not support it, ``Conflict`` while the gate blocks power actions, and ``Cancelled`` if the task is cancelled.
         """
         state = PowerState(state)
         self._task.power_gate.check()
@@ -171,7 +174,10 @@ class TaskPower:
         self._confirm(state, before, timeout or self._default_timeout(state))
 
     def boot_once(self, device: BootDevice) -> None:
-        """Make the next boot start from *device*, and confirm the setting by reading it."""
+        """Make the machine boot from *device* once, at its next boot, and read the setting to confirm it.
+
+        Raises ``NotSupported`` for a device that the BMC does not offer, and ``UnexpectedAnswer`` if the BMC reports another one.
+        """
         supported = self._task.call(Kind.MANAGEMENT, "get_supported_boot_devices")
         if device not in supported:
             names = ", ".join(sorted(map(str, supported))) or "none"
@@ -180,10 +186,10 @@ class TaskPower:
         setting: BootDeviceSetting = self._task.call(Kind.MANAGEMENT, "get_boot_device")
         # Some BMCs do not report the setting. That is no contradiction.
         if setting.device is not None and setting.device is not device:
-            raise UnexpectedAnswer(f"boot device was set to {device}, but the BMC reports {setting.device}")
+            raise UnexpectedAnswer(f"boot device was set to {device}, but the BMC reports {setting.device}; set it again")
 
     def _forget_agent(self) -> None:
-        """Remove the agent from the record: its ramdisk ends with the power, and the next agent gets a new token."""
+        """Remove the agent's data from the node. Its ramdisk ends with the power-off, and the next agent gets a new token."""
         changes = agent_info.removal_changes(self._task.record)
         if changes and self._task.lease is not None:
             self._task.write(**changes)
@@ -191,8 +197,8 @@ class TaskPower:
     def _can_reboot_in_two_steps(self, interface: PowerInterface, off: PowerState) -> bool:
         """Return whether a reboot can be composed of power-off and power-on, each of which a read can confirm.
 
-        A reset by the BMC cannot be confirmed: the machine is on before, on after, and on if the command was lost. So it is
-        used only for machines that must not be powered off, and where the driver has no power-off.
+        A reset by the BMC cannot be confirmed: the machine is on before, on after, and on if the command was lost. So the
+        reset is used only for machines that must not be powered off, and where the driver has no power-off.
         """
         return off in interface.supported_states and not self._task.record.disable_power_off
 
@@ -202,7 +208,11 @@ class TaskPower:
         return options.soft_power_off_timeout if is_soft else options.power_state_change_timeout
 
     def _confirm(self, state: PowerState, before: PowerState, timeout: float) -> None:
-        """Read the power until it is the outcome of *state*. *before* is the power state before the command."""
+        """Read the power until it is the outcome of *state*, and store it.
+
+        Raises ``PowerStateFailure`` after *timeout* seconds, with a likely cause derived from *before*, the power state before
+        the command. Raises ``Cancelled`` if the task is cancelled.
+        """
         deadline = self._task.deadline_within(timeout)
         pause = _FIRST_PAUSE_S
         seen: PowerState | BareMetalError | None = None
@@ -236,15 +246,15 @@ class TaskPower:
         return seen
 
     def _store(self, state: PowerState, source: str = "task") -> None:
-        """Write the observed state if it is news and the task may write."""
+        """Write the observed power state to the node if it differs from the stored one and the task has a lease."""
         changes = self._observation_changes(state, source)
         if changes and self._task.lease is not None:
             self._task.write(**changes)
 
     def _observation_changes(self, state: PowerState, source: str) -> dict[str, Any]:
-        """Return the changes of the node that record the observed *state*. Empty if it is no news, to save the write.
+        """Return the changes of the node's record that store the observed power *state*. Empty if it is stored already.
 
-        The confirmation of a command is always news: the node shows that this command took effect, and when.
+        The confirmation of a command is always stored, so that the node shows when this command took effect.
         """
         power_state = None if state is PowerState.UNKNOWN else str(state)
         record = self._task.record
@@ -255,7 +265,7 @@ class TaskPower:
 
 
 def _guess_cause(before: PowerState, seen: object, has_changed: bool) -> str:
-    """Return the likely cause of a failed power change. Each calls for another remedy."""
+    """Return a text with the likely cause of a power change that was not confirmed in time, for the error message."""
     if not isinstance(seen, PowerState):
         return "the effect of the command could not be read"
     if not has_changed:

@@ -1,4 +1,7 @@
-"""Frequent reads of a node's power. All preparation is done once; each read is then one request over an open session."""
+"""Reader for frequent reads of a node's power.
+
+The preparation is done once. Each read is then one request over an open session.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from baremetal_sdk.bmc import BMCAccess, BMCCredential, retry_on_expired_session
 
 
 class PowerReader:
-    """Reads the power of one node. Valid until the node or its secrets change."""
+    """Reader of one node's power with prepared credentials. Valid until the node or its secrets change."""
 
     __slots__ = ("_access", "_credential", "_power", "_target", "is_current")
 
@@ -23,7 +26,7 @@ class PowerReader:
         self._access = access
         self._credential = credential
         self.is_current = is_current
-        """Returns whether the host application's secrets are still those that this reader uses."""
+        """Returns whether this reader still uses the current secrets of the host application. If not, create a new reader."""
 
     @property
     def endpoint(self) -> Endpoint:
@@ -36,10 +39,10 @@ class PowerReader:
         return self._credential.bmc.connect_breaker.retry_delay
 
     def read(self, deadline: Deadline, *, wait: bool = True) -> PowerState | None:
-        """Read the power state. Return None if the driver wants ``get_power_state`` to be called instead.
+        """Read and return the power state. Return None if the caller has to use the driver's ``get_power_state`` instead.
 
-        Raises only errors of the contract, without secrets. Without *wait*, raises ``SlotTaken`` if no request slot of the BMC
-        is free.
+        A read over an expired session is repeated once with a new login. Raises only errors of the contract, without secrets.
+        With *wait*, wait for a free request slot of the BMC until *deadline*. Without it, raise ``SlotTaken`` if none is free.
         """
         try:
             return retry_on_expired_session(lambda: self.read_once(deadline, wait=wait))
@@ -51,6 +54,6 @@ class PowerReader:
         raise failure
 
     def read_once(self, deadline: Deadline, *, wait: bool = True) -> PowerState | None:
-        """Read the power state without a retry and without translation of exceptions."""
+        """Read the power state as :meth:`read` does, but without the retry and without translation of the driver's exceptions."""
         with self._access.borrow_with(self._credential, deadline, wait=wait) as session:
             return self._power.sample_power(session, self._target, deadline)

@@ -1,4 +1,4 @@
-"""The tasks of a conductor: creation with or without a lease, renewal of leases, and the set of live tasks."""
+"""Manager of a conductor's tasks: creates them with or without a lease, renews their leases, and lists the live ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from baremetal_sdk.tasks.node_task import NodeTask
 
 
 class TaskManager:
-    """Creates tasks: with the node's lease to change it, or without to read it. Safe to use from many threads."""
+    """Creator of tasks and registry of the live ones. A task with the node's lease may change it. Thread-safe."""
 
     def __init__(self, dependencies: TaskDependencies) -> None:
         self._dependencies = dependencies
@@ -22,8 +22,9 @@ class TaskManager:
         self._end_listeners: list[Callable[[str], None]] = []
 
     def acquire(self, node: str, *, purpose: str, deadline: Deadline | None = None) -> NodeTask:
-        """Acquire the lease of the node with this UUID. Raises ``NodeLocked`` if it is held; never waits.
+        """Acquire the lease of the node with UUID *node*, and return a task that holds it.
 
+        Raises ``NodeLocked`` at once if another task holds the node; never waits. *purpose* is shown to others in that error.
         Use the task in a ``with`` block. The end of the block releases the lease, unless the task continues in the background.
         No driver call lasts longer than until *deadline*.
         """
@@ -39,11 +40,14 @@ class TaskManager:
         return self._dependencies.leases.grace()
 
     def read_only(self, node: str) -> NodeTask:
-        """Return a task that only reads. It needs no lease, and its writes raise ``LeaseLost``."""
+        """Return a task on the node with UUID *node* that only reads. It holds no lease, and its writes raise ``LeaseLost``."""
         return NodeTask(self._dependencies, self._dependencies.store.node(node), None)
 
     def reset_auth_breaker(self, node: str) -> None:
-        """Allow logins at the node's BMCs again, because a client has set their credentials."""
+        """Reset the auth breakers of the node's BMCs, so that logins are allowed again after refused ones.
+
+        For calls after a client has changed the node's credentials.
+        """
         task = self.read_only(node)
         for kind, interface in task.driver:
             if interface.connector is not None and interface.info_type is not None:
@@ -51,7 +55,7 @@ class TaskManager:
                     self._dependencies.bmc.reset_auth_breaker(task.info(kind).endpoint())
 
     def renew(self) -> None:
-        """Renew the leases of all tasks, and cancel the tasks whose lease was lost."""
+        """Renew the leases of live tasks that are due, and cancel the tasks whose lease the store no longer has."""
         lost = {lease.fence for lease in self._dependencies.leases.renew_all()}
         if not lost:
             return
@@ -60,22 +64,22 @@ class TaskManager:
                 task.cancel()
 
     def live(self) -> list[NodeTask]:
-        """Return the tasks that have not ended."""
+        """Return the tasks with a lease that have not ended."""
         with self._lock:
             return list(self._live)
 
     def holds(self, node: str) -> bool:
-        """Return whether a live task has the lease of this node."""
+        """Return whether a live task of this conductor has the lease of the node with UUID *node*."""
         with self._lock:
             return node in self._live.values()
 
     def drain(self, timeout: float) -> bool:
-        """Wait until no task is live, for *timeout* seconds at the longest. Return whether that was reached."""
+        """Wait until all tasks with a lease have ended, but not longer than *timeout* seconds. Return whether all have ended."""
         with self._none_left:
             return self._none_left.wait_for(lambda: not self._live, timeout)
 
     def on_end(self, callback: Callable[[str], None]) -> None:
-        """Call *callback* with the node's UUID each time a task has ended and released its lease."""
+        """Register *callback*, to be called with the node's UUID each time a task has ended and released its lease."""
         self._end_listeners.append(callback)
 
     def _end(self, task: NodeTask) -> None:
