@@ -1,4 +1,4 @@
-"""HTTP server for WSGI applications that slow or hostile clients cannot stop.
+"""HTTP server for WSGI applications. Slow or hostile clients cannot block it.
 
 One thread owns all connections with ``epoll`` (module ``loop``). The workers of a pool run complete requests. Cheroot's gateway
 calls the WSGI application (module ``cheroot_gateway``). A second thread sends streaming responses (module ``streams``).

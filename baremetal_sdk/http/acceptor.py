@@ -1,4 +1,4 @@
-"""Accepts connections while file descriptors are available."""
+"""Acceptor of new client connections. It pauses when file descriptors or memory run out."""
 
 from __future__ import annotations
 
@@ -28,9 +28,10 @@ _OnAccept = Callable[[socket.socket, Any, ListeningSocket], None]
 
 
 class Acceptor:
-    """Accepts connections of *listeners* and passes each one to *on_accept*. Only the event loop uses it.
+    """Acceptor of connections from the *listeners*. It passes each accepted socket to *on_accept*. Only the event loop uses it.
 
-    *on_exhausted* is called when file descriptors or memory run out. It should close some connections.
+    *on_exhausted* is called when file descriptors or memory run out. It should close some connections. Accepting pauses for a
+    quarter of a second.
     """
 
     def __init__(
@@ -54,14 +55,14 @@ class Acceptor:
             self._accept(self._listeners[fd], _ACCEPT_BATCH_SIZE)
 
     def resume(self, now: float) -> None:
-        """Accept again if a pause has ended by *now*."""
+        """Watch the listening sockets again if the pause after an exhaustion has ended. *now* is the monotonic time."""
         if not self._is_watching and now >= self._resume_at:
             self._watch(True)
 
     def finish(self, max_connections: int) -> None:
-        """Accept up to *max_connections* per socket that the kernel has queued, then close the sockets.
+        """Accept up to *max_connections* queued connections of each listening socket, then close the listening sockets.
 
-        A shared socket keeps its queue for its next server, so nothing is accepted from it.
+        From a shared socket nothing is accepted: its queued connections stay for the next server.
         """
         self._watch(False)
         for listener in self._listeners.values():
@@ -112,7 +113,7 @@ def _drop_new_connections(sock: socket.socket) -> None:
 
     A connection that the kernel completes after the last ``accept`` would be reset by the close. A client whose packets are
     dropped tries again after a second and is refused. The filter is one instruction of classic BPF, "return 0"
-    (linux/filter.h).
+    (linux/filter.h). Unix sockets are unchanged, and an error of the kernel is ignored.
     """
     if sock.family == socket.AF_UNIX:
         return

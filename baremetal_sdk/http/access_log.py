@@ -27,7 +27,7 @@ _MAX_FIELD_CHARACTERS = 1024
 
 
 class RequestLog:
-    """Writes one line for each request, at level INFO.
+    """Writer of the request log: one line for each request, at level INFO.
 
     *format* is a key of :data:`FORMATS` or a custom format with fields of :data:`FIELDS`. Raises ``ConfigurationError`` for
     an invalid format.
@@ -74,9 +74,9 @@ class RequestLog:
 
 
 def _escape(value: str | None) -> str:
-    """Return *value*, shortened, with quotes, backslashes and control characters escaped.
+    """Return *value* for a log line: up to 1,024 characters, with quotes, backslashes and control characters escaped.
 
-    Otherwise a client could end the quotes or the line and forge log lines.
+    Without the escapes a client could end the quotes or the line and forge log lines. An empty value becomes ``-``.
     """
     if not value:
         return "-"

@@ -1,4 +1,4 @@
-"""Client addresses: a normal form, and the network that stands for one client."""
+"""Client addresses: their normal form, and the key under which limits count a client."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Reader for the body of a request.
+"""Reader for the body of an HTTP request.
 
-The event loop takes a body off the connection as it arrives. The application gets the complete body. Afterwards the buffer of
-the connection starts with the next request, whether the application has read the body or not.
+The event loop removes the body from the buffer of the connection as it arrives. A body of more than 64 KiB goes to a temporary
+file. The application starts when the body is complete. The buffer of the connection then starts with the next request, even if
+the application does not read the body.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _MAX_TRAILERS = 32
 _MAX_EXTENSION_BYTES = 65536
 """Maximum bytes of all chunk extensions of a body. The server ignores their content (RFC 9112, section 7.1.1)."""
 _MIN_EXTENSION_BYTES = 16
-"""Bytes counted for an extension that is shorter."""
+"""Minimum number of bytes counted for each chunk extension, even if it is shorter."""
 _MAX_CHUNKS = 65536
 _CHUNK_BATCH_SIZE = 256
 """Complete chunks taken in one call. A client that sends one-byte chunks delays other clients by one batch only."""
@@ -34,7 +35,11 @@ _MAX_MEMORY_BYTES = 65536
 
 
 class RequestBody:
-    """Takes one request body off the buffer of a connection, in pieces, and never a byte more."""
+    """Parser and storage for the body of one request, with a Content-Length or in chunks.
+
+    It removes the body from the buffer of the connection in pieces, and leaves the next request in the buffer. Content of more
+    than 64 KiB is stored in a temporary file, and its bytes are charged to *budget*.
+    """
 
     def __init__(self, head: RequestHead, limits: HTTPLimits, budget: BodyBudget) -> None:
         self._limits = limits
@@ -58,7 +63,7 @@ class RequestBody:
         self.received = 0
         """Bytes taken off the connection so far, including sizes of chunks and trailers."""
         self.is_paused = False
-        """True if the buffer may hold more of the body, which the next call takes."""
+        """True if :meth:`feed` stopped at its limit of work. The next call continues with the rest of the buffer."""
 
     @property
     def is_complete(self) -> bool:
@@ -66,9 +71,9 @@ class RequestBody:
         return self._next_step is None
 
     def feed(self, buffer: bytearray) -> bool:
-        """Take a limited part of the body off the front of *buffer*. Return whether the body is complete.
+        """Move a limited part of the body from the front of *buffer* to the content. Return whether the body is complete.
 
-        Raises :class:`HTTPError`.
+        Raises :class:`HTTPError` for a body that is malformed or too large, or that cannot be stored.
         """
         before = len(buffer)
         is_full_batch = self._next_step == self._read_chunk_size and self._read_chunks(buffer) == _CHUNK_BATCH_SIZE
@@ -81,7 +86,7 @@ class RequestBody:
         return self._next_step is None
 
     def close(self) -> None:
-        """Discard the content and refund its budget."""
+        """Discard the content, including a temporary file, and refund its bytes to the budget."""
         self.content.close()
         self._budget.charge(-self._spooled_bytes)
         self._spooled_bytes = 0
@@ -93,9 +98,9 @@ class RequestBody:
         self.is_paused = self._next_step is not None
 
     def _read_chunks(self, buffer: bytearray) -> int:
-        """Take complete chunks without extensions and return their number. The steps take all other input.
+        """Move a batch of complete chunks without extensions from *buffer* to the content. Return their number.
 
-        A batch costs less work per chunk than three steps do.
+        A batch costs less work per chunk than the steps of the parser, which handle all other input.
         """
         pieces: list[bytearray] = []
         position = 0
@@ -152,7 +157,7 @@ class RequestBody:
             return False
         match = _CHUNK_SIZE.fullmatch(line)
         if match is None:
-            raise HTTPError(400, "the size of a chunk is not a hexadecimal number")
+            raise HTTPError(400, "the body of the request is malformed: the size of a chunk is not a hexadecimal number")
         self._extension_bytes += max(len(match[2]), _MIN_EXTENSION_BYTES) if match[2] else 0
         if self._extension_bytes > _MAX_EXTENSION_BYTES:
             raise HTTPError(400, f"the extensions of chunks are too large; the limit is {_MAX_EXTENSION_BYTES} bytes")
@@ -165,7 +170,7 @@ class RequestBody:
         if len(buffer) < 2 and b"\r\n".startswith(buffer):
             return False
         if not buffer.startswith(b"\r\n"):
-            raise HTTPError(400, "a chunk is longer than its size")
+            raise HTTPError(400, "the body of the request is malformed: a chunk is longer than its size")
         del buffer[:2]
         self._next_step = self._read_chunk_size
         return True
@@ -185,7 +190,10 @@ class RequestBody:
 
 
 def _take_line(buffer: bytearray) -> bytes | None:
-    """Take a line off the front of *buffer* and return it without CR LF, or return None if it is incomplete."""
+    """Take a line off the front of *buffer* and return it without CR LF, or return None if it is incomplete.
+
+    Raises :class:`HTTPError` if the line is too long or ends without CR.
+    """
     end = buffer.find(b"\n", 0, _MAX_LINE_BYTES)
     if end < 0:
         if len(buffer) >= _MAX_LINE_BYTES:

@@ -1,4 +1,4 @@
-"""Shared byte budget for request bodies in temporary files."""
+"""Byte budget that all request bodies in temporary files share."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import threading
 
 
 class BodyBudget:
-    """Counts the bytes of spooled request bodies. Thread-safe: the event loop charges, workers refund."""
+    """Counter of the bytes that request bodies use in temporary files. Thread-safe: the event loop charges, workers refund.
+
+    It only counts. The event loop rejects uploads while the budget is full.
+    """
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes

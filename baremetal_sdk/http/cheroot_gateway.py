@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 _HOP_BY_HOP_HEADERS = frozenset({b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"})
-"""Headers that only the server sets (PEP 3333). Two headers of a kind could be interpreted in two ways."""
+"""Lower-case names of headers that only the server sets (PEP 3333). Those of the application are removed."""
 PEER_CREDENTIALS = "baremetal_sdk.peer_credentials"
-"""Key in the WSGI environment of the process ID, user ID and group ID of the peer of a unix socket."""
+"""Key in the WSGI environment for the client's process ID, user ID and group ID. Only requests on unix sockets have it."""
 
 
 class RequestHandler(CherootServer):
@@ -56,7 +56,10 @@ class RequestHandler(CherootServer):
         self._date = (0, b"")
 
     def handle(self, conn: Connection) -> bool:
-        """Answer the current request of *conn*. Return whether the connection can stay open."""
+        """Answer the current request of *conn*. Return whether the connection can stay open for another request.
+
+        Output that the socket does not take at once stays in the output buffer. The event loop sends it.
+        """
         started = time.monotonic()
         request = _Request(self, conn)
         gateway = _Gateway(request)
@@ -80,12 +83,12 @@ class RequestHandler(CherootServer):
         return self._date[1]
 
     def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
-        """Log a message of Cheroot."""
+        """Log a message of Cheroot, which calls this method."""
         LOG.log(level, "%s", msg, exc_info=traceback)
 
 
 class _Request(HTTPRequest):
-    """One complete request and its response."""
+    """Request object for Cheroot: one completely received request, and the output of its response."""
 
     conn: Connection
     outheaders: list[tuple[bytes, bytes]]
@@ -108,7 +111,7 @@ class _Request(HTTPRequest):
         conn.output.sent = 0
 
     def send_headers(self) -> None:
-        """Write the status line and the headers to the output buffer."""
+        """Write the status line and the headers to the output buffer, with the headers that only the server sets."""
         status, names = int(self.status[:3]), {name.lower() for name, _ in self.outheaders}
         without_body = status < 200 or status in (204, 304)
         if without_body or self.method == b"HEAD":
@@ -129,7 +132,7 @@ class _Request(HTTPRequest):
         self.conn.output.write(b"\r\n".join(lines))
 
     def write(self, chunk: bytes) -> None:
-        """Write a piece of the body to the output buffer."""
+        """Write a piece of the body to the output buffer. A response without a body, such as one to HEAD, drops the piece."""
         if self.bodiless or not chunk:
             return
         if self.chunked_write:
@@ -137,13 +140,13 @@ class _Request(HTTPRequest):
         self.conn.output.write(chunk)
 
     def finish(self) -> None:
-        """End the response and send what the socket takes now. The event loop sends the rest."""
+        """End the response and send as much as the socket takes now. The event loop sends the rest."""
         if self.chunked_write and not self.is_broken and self.conn.stream is None:
             self.conn.output.write(b"0\r\n\r\n")
         self.conn.output.flush()
 
     def start_stream(self, response: StreamingResponse) -> None:
-        """Send the head of a streaming response. The connection closes after the response."""
+        """Write the head of a streaming response. The stream sender takes over the connection and closes it in the end."""
         self.close_connection = True
         self.ensure_headers_sent()
         if self.bodiless:
@@ -152,12 +155,18 @@ class _Request(HTTPRequest):
         return None
 
     def flush(self) -> None:
-        """Send what the socket takes before the application produces the next piece. Wait if too much is unsent."""
+        """Send as much output as the socket takes now. If too much is unsent, block until the client has read more.
+
+        Raises :class:`ClientGone` if the client closes the connection or reads too slowly.
+        """
         if not self.conn.output.flush() and self.conn.output.pending > self.server.limits.max_unsent_bytes_per_client:
             self.server.slow_readers.wait(self.conn)
 
     def send_error(self, status: int, reason: str, request_id: str) -> None:
-        """Send an error in place of the application's response, unless its headers are sent, and close the connection."""
+        """Replace the application's response by an error. A response whose headers are sent stays incomplete instead.
+
+        The connection closes in both cases.
+        """
         # A response that has begun stays incomplete: without its last chunk the client notices that it is broken.
         self.close_connection = self.is_broken = True
         self.chunked_write = False
@@ -167,11 +176,11 @@ class _Request(HTTPRequest):
             self.conn.output.write(build_error_response(status, reason, request_id))
 
     def simple_response(self, status: str, msg: str = "") -> None:
-        """Raise ``ValueError`` where Cheroot would send an error itself. It becomes a response like any error."""
+        """Raise ``ValueError`` instead of Cheroot's own error response. The gateway then responds with status 500."""
         raise ValueError(msg or status)
 
     def _set_framing(self) -> None:
-        """Mark the end of a body of unknown length: with chunks, or by closing the connection for HTTP/1.0."""
+        """Set how a body of unknown length ends: with a last chunk, or by closing the connection for HTTP/1.0."""
         if self.head.version >= (1, 1):
             self.chunked_write = True
             self.outheaders.append((b"Transfer-Encoding", b"chunked"))
@@ -180,14 +189,17 @@ class _Request(HTTPRequest):
 
 
 class _Gateway(Gateway_10):
-    """Calls the application. Each exception of the application becomes a response with status 500."""
+    """Cheroot's gateway for one request: calls the WSGI application and writes its response."""
 
     req: _Request
     env: dict[str, Any]
     sent = 0
 
     def respond(self) -> None:
-        """Call the application and send its response."""
+        """Call the application and send its response. Each exception of the application becomes a response with status 500.
+
+        Raises only :class:`ClientGone`.
+        """
         try:
             self._respond()
         except ClientGone:
@@ -215,11 +227,14 @@ class _Gateway(Gateway_10):
             if close is not None:
                 close()
         if self.remaining_bytes_out is not None and self.sent < self.remaining_bytes_out and not self.req.bodiless:
-            raise ValueError(f"the application announced {self.remaining_bytes_out} bytes and sent {self.sent}")
+            raise ValueError(f"the application sent {self.sent} bytes; its Content-Length is {self.remaining_bytes_out}")
         return None
 
     def start_response(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-        """Set status and headers (PEP 3333). Return the ``write`` callable."""
+        """Set status and headers of the response (PEP 3333). Return the ``write`` callable.
+
+        Raises ``ValueError`` for an invalid status or header. Headers that only the server sets are removed.
+        """
         if exc_info is not None:
             self.req.outheaders = []
             self.remaining_bytes_out = None
@@ -235,24 +250,28 @@ class _Gateway(Gateway_10):
         return self.write_now
 
     def write_now(self, chunk: bytes) -> None:
-        """Write and send a piece of the body. This is the ``write`` callable of PEP 3333."""
+        """Write and send a piece of the body. Applications get this method as the ``write`` callable of PEP 3333."""
         self.write(chunk)
         self.req.flush()
 
     def write(self, chunk: bytes) -> None:
-        """Write a piece of the body. Raises ``ValueError`` for a piece that is invalid or exceeds the announced length."""
+        """Write a piece of the body to the output buffer.
+
+        Raises ``ValueError`` for a piece that is not bytes or exceeds the Content-Length, and ``RuntimeError`` before
+        ``start_response``.
+        """
         if not isinstance(chunk, bytes):
             raise ValueError(f"the application sent {type(chunk).__name__} instead of bytes")
         if not self.started_response:
             raise RuntimeError("the application sent a body before it called start_response")
         self.sent += len(chunk)
         if self.remaining_bytes_out is not None and self.sent > self.remaining_bytes_out and not self.req.bodiless:
-            raise ValueError(f"the application announced {self.remaining_bytes_out} bytes and sent more")
+            raise ValueError(f"the application sent more bytes than its Content-Length, {self.remaining_bytes_out}")
         self.req.ensure_headers_sent()
         self.req.write(chunk)
 
     def get_environ(self) -> dict[str, Any]:  # type: ignore[override]
-        """Return the WSGI environment. A chunked body is complete here, so it gets a ``CONTENT_LENGTH``."""
+        """Return the WSGI environment of the request. A chunked body is complete here, so it gets a ``CONTENT_LENGTH``."""
         request, conn = self.req, self.req.conn
         environ: dict[str, Any] = super().get_environ()  # type: ignore[no-untyped-call]
         listener = conn.listener

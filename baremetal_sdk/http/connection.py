@@ -1,4 +1,4 @@
-"""One connection: its state, its unread input and its unsent output."""
+"""Client connection of the HTTP server: its socket, its state, its buffered input and its unsent output."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ _READING_STATES = (ConnectionState.IDLE, ConnectionState.READING_HEAD, Connectio
 
 
 class EndObserver(Protocol):
-    """Receives the end of a connection."""
+    """Receiver of the notification that a connection has ended."""
 
     def notify_end(self, reason: str) -> None:
-        """Handle the end. Later calls have no effect."""
+        """Handle the end of the connection. *reason* is an end reason of module ``streaming``. Later calls have no effect."""
 
 
 class Connection:
-    """Data of one connection. The event loop decides what happens to it."""
+    """One client connection: socket, buffers, current request and deadline. The event loop controls it."""
 
     __slots__ = (
         "active_since", "body", "buffer", "client", "deadline", "eof_received", "fd", "has_unread_input", "head", "head_scanned",
@@ -92,7 +92,7 @@ class Connection:
         self.eof_received = False
         """True if the client sends nothing more."""
         self.is_prompt = False
-        """True if the last request followed the response before it immediately."""
+        """True if the current request began within 2 ms (``PROMPT_REQUEST_S``) after the response before it."""
         self.stream: EndObserver | None = None
         """Stream of a streaming response. None for other responses."""
         self.watches_output = False
@@ -104,7 +104,7 @@ class Connection:
 
     @property
     def is_reading(self) -> bool:
-        """True if the event loop reads a request from the connection."""
+        """True if the event loop reads a request from the connection, or waits for one."""
         return self.state in _READING_STATES
 
     @property
@@ -113,19 +113,19 @@ class Connection:
         return self.state is ConnectionState.READING_BODY and self.body is not None and self.body.is_paused
 
     def become_idle(self, now: float, limits: HTTPLimits) -> None:
-        """Wait for the next request."""
+        """Enter the state ``IDLE``: wait for the next request until the idle timeout."""
         self.deadline = now + limits.idle_timeout_s
         self.active_since = now
         self.state = ConnectionState.IDLE
 
     def start_sending(self, now: float, limits: HTTPLimits) -> None:
-        """Send the rest of the output at the speed of the client."""
+        """Enter the state ``SENDING``: the event loop sends the rest of the output at the speed of the client."""
         self.stage_started_at = now
         self.deadline = now + limits.grace_period_s
         self.state = ConnectionState.SENDING
 
     def start_lingering(self, now: float, limits: HTTPLimits) -> None:
-        """Send nothing more and give the client time to read.
+        """Enter the state ``LINGERING``: send nothing more and give the client time to read before the close.
 
         Closing a socket with unread input would send RST, and the client could lose the response (RFC 9112, section 9.6).
         """
@@ -134,10 +134,11 @@ class Connection:
         self.state = ConnectionState.LINGERING
 
     def fill(self, thorough: bool) -> None:
-        """Read available input into the buffer. Raises ``OSError`` for a broken connection.
+        """Read available input into the buffer, up to a limit. Raises ``OSError`` for a broken connection.
 
-        After a short read the socket is usually empty, which saves one system call. Over TLS, or if *thorough* because the
-        client may have ended the connection, read until the socket is empty.
+        A short read usually means that the socket is empty, so reading stops there and saves a system call. Over TLS or with
+        *thorough*, reading stops only when the socket is empty. Use *thorough* if the client may have ended the connection. At
+        the limit, ``has_unread_input`` is set.
         """
         left = _MAX_FILL_BYTES
         # OpenSSL may hold decrypted input that epoll does not see.
@@ -156,14 +157,20 @@ class Connection:
         self.has_unread_input = True
 
     def receive(self) -> int:
-        """Read once and return the number of bytes. Raises ``OSError``, also if no input is available."""
+        """Read once from the socket into the buffer. Return the number of bytes, 0 at the end of the stream.
+
+        Raises ``OSError``, also if no input is available.
+        """
         data = self.sock.recv(_RECEIVE_BYTES)
         self.buffer += data
         self.eof_received = not data
         return len(data)
 
     def take_head(self, limits: HTTPLimits, budget: BodyBudget) -> bool:
-        """Take the head of a request off the buffer and return whether it was complete. Raises ``HTTPError``."""
+        """Move the head of a request from the buffer to ``head``, and create ``body``. Return False if the head is incomplete.
+
+        Raises ``HTTPError`` for an invalid head.
+        """
         head = take_head(self.buffer, self.head_scanned, limits)
         if head is None:
             self.head_scanned = len(self.buffer)
@@ -173,7 +180,10 @@ class Connection:
         return True
 
     def peek(self) -> bytes:
-        """Return the first byte of the input without removing it. Return nothing if the client has closed the connection."""
+        """Return the first byte of the input and leave it in the socket. Return ``b""`` if the client has closed the connection.
+
+        Raises ``BlockingIOError`` if no input is available.
+        """
         return self.sock.recv(1, socket.MSG_PEEK)
 
     def get_peer_credentials(self) -> tuple[int, int, int]:
@@ -195,12 +205,12 @@ class Connection:
         self.head = self.body = None
 
     def start_tls(self, context: ssl.SSLContext) -> None:
-        """Wrap the socket in TLS. The handshake follows."""
+        """Wrap the socket in TLS as the server. The caller runs the handshake."""
         self.is_tls = True
         self.sock = self.output.sock = context.wrap_socket(self.sock, server_side=True, do_handshake_on_connect=False)
 
     def shut_down_output(self) -> None:
-        """Tell the client that no more output follows."""
+        """Tell the client that no more output follows (TLS: close_notify; TCP: FIN). Never raises."""
         try:
             if isinstance(self.sock, ssl.SSLSocket):
                 self.sock.unwrap()
@@ -212,7 +222,10 @@ class Connection:
             self.eof_received = True
 
     def abort(self) -> None:
-        """Shut down both directions. A worker that owns the connection gets an error and closes the descriptor later."""
+        """Cut the connection in both directions and make its close send a reset. The descriptor stays open.
+
+        A worker that owns the connection gets an error at its next read or write, and the descriptor is closed later.
+        """
         # SSLSocket.shutdown() would also discard the TLS object, which a worker may be using.
         try:
             socket.socket.setsockopt(self.sock, socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
@@ -221,7 +234,7 @@ class Connection:
             return
 
     def close(self) -> None:
-        """Release the socket and all buffers. Never raises."""
+        """Release the socket and all buffers, and report the end to a streaming response."""
         self.state = ConnectionState.CLOSED
         if self.stream is not None:
             self.stream.notify_end(CLIENT_LEFT)

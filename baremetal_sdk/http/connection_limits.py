@@ -16,7 +16,7 @@ _LARGE_SHARE_DIVISOR = 8
 
 
 class ConnectionLimits:
-    """Counts connections by client and selects connections to close. Only the event loop uses it.
+    """Counter of connections by client, and selector of connections to close at a limit. Only the event loop uses it.
 
     New connections replace the oldest inactive ones: connections that are silent, send slowly or read slowly. Otherwise slow
     clients could fill the server and lock out all others. A connection that belongs to a worker stays.
@@ -29,7 +29,7 @@ class ConnectionLimits:
         self._slow_readers: dict[int, Connection] = {}
 
     def add(self, conn: Connection) -> bool:
-        """Count *conn* and return True, or return False if a limit is reached."""
+        """Count *conn* and return True. If a limit is reached, do not count it and return False."""
         if self._is_full(conn.client):
             return False
         if conn.client is not None:
@@ -51,9 +51,9 @@ class ConnectionLimits:
         return self._find_oldest_of(conn.client, 1) if self._is_full(conn.client) else []
 
     def find_oldest(self, count: int) -> list[Connection]:
-        """Return up to *count* connections that have been inactive for longest.
+        """Return up to *count* connections that have been inactive for longest, without those that belong to workers.
 
-        If one client has a large share of all connections, return connections of this client.
+        If one client has more than 1/8 of all connections, prefer connections of this client.
         """
         largest = max(self._count_by_client, key=self._count_by_client.__getitem__, default=None)
         if largest is not None and self._count_by_client[largest] * _LARGE_SHARE_DIVISOR > len(self._connections):
@@ -66,7 +66,10 @@ class ConnectionLimits:
         return sorted(uploads, key=lambda conn: conn.active_since)
 
     def find_excess_readers(self, conn: Connection) -> Iterator[Connection]:
-        """Register *conn* as a slow reader. Yield the slowest readers until the unsent output is within its limit."""
+        """Register *conn* as a slow reader. Yield the slow readers to disconnect, those that have been sending for longest first.
+
+        It ends when the unsent output of the other slow readers is within ``max_unsent_bytes``.
+        """
         self._slow_readers[conn.fd] = conn
         # Connections that finished sending are not removed at once, so the list is cleaned here.
         sending = [reader for reader in self._slow_readers.values() if reader.state is ConnectionState.SENDING]

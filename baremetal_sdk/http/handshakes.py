@@ -1,4 +1,4 @@
-"""TLS handshakes on the workers of a separate lane."""
+"""Queue of TLS handshakes. Workers of a separate lane run them, so handshakes do not delay requests."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ _Resume = Callable[[Connection, ConnectionState, float | None], None]
 
 
 class HandshakeQueue:
-    """Runs TLS handshakes on *executor* and returns each connection through *resume*. Thread-safe.
+    """Queue that runs TLS handshakes on *executor*. Thread-safe.
 
-    After its handshake a connection has *first_request_s* seconds to begin a request.
+    After each step of a handshake, *resume* gets the connection with its next state. After a complete handshake the client has
+    *first_request_s* seconds to begin a request.
 
     Handshakes that have begun come first, because little work is left for them. New connections are taken alternately from
     the end and from the start of the queue. The newest then does not wait behind a whole crowd, and the oldest is never
@@ -37,7 +38,7 @@ class HandshakeQueue:
         self._take_newest = False
 
     def submit(self, conn: Connection) -> None:
-        """Queue the next step of the handshake of *conn*. Raises ``NoFreeWorker``."""
+        """Queue the next step of the handshake of *conn*. Raises ``NoFreeWorker``, and then *conn* is not queued."""
         queue = self._begun if conn.is_tls else self._new
         with self._lock:
             queue.append(conn)

@@ -1,4 +1,4 @@
-"""Lets a worker stay with a client that sends one request after the other, while no other client sends any.
+"""Worker that serves several requests of one connection in sequence, while no other client sends a request.
 
 Passing a request to a worker and its connection back costs two thread switches. A client that waits for each response before
 it sends the next request would notice them every time.
@@ -27,18 +27,19 @@ MAX_STAY_S = 0.1
 
 
 class InputWatcher(Protocol):
-    """Watches the input of connections that no worker reads."""
+    """Watcher for input of connections, such as the event loop."""
 
     def watch_input(self, conn: Connection, enable: bool) -> None:
-        """Start or stop watching *conn*. Starting also reports input that arrived before."""
+        """Start or stop watching *conn* for input. A start also reports input that arrived before it."""
 
 
 class KeepAliveWorker:
-    """Answers requests with *handle* and waits for the client's next request if that is worth it.
+    """Server of requests on a worker. After a response the worker may stay and wait for the client's next request.
 
-    *handle* returns whether the connection can stay open. One worker at a time stays, only with a prompt client, and it leaves
-    when another client has sent a request. It takes complete requests only: anything else stays in the buffer for the event
-    loop, which has deadlines and sends errors. *may_stay* is False if the pool has no other thread to serve requests.
+    *handle* answers a request and returns whether the connection can stay open. One worker at a time stays, and only with a
+    prompt client. It leaves when another client has sent a request, or after *max_stay_s* seconds. It takes complete requests
+    only: all other input stays in the buffer for the event loop, which has deadlines and sends errors. Without *may_stay*, no
+    worker stays, because the pool has no other thread to serve requests.
     """
 
     def __init__(
@@ -65,7 +66,11 @@ class KeepAliveWorker:
         return self._last_ticket
 
     def serve(self, conn: Connection, ticket: int, watcher: InputWatcher) -> bool:
-        """Answer the request of *conn* and requests that follow it. Return whether the connection can stay open."""
+        """Answer the request of *conn*, and further requests while the worker stays. Return whether the connection can stay open.
+
+        *ticket* is the number that :meth:`issue_ticket` returned for the request. While the worker stays, *watcher* does not
+        watch *conn*.
+        """
         # Each request runs in a copy of the same context, so that no request finds variables of the one before.
         context = contextvars.copy_context()
         keep_alive = context.copy().run(self._handle, conn)
@@ -87,7 +92,7 @@ class KeepAliveWorker:
         return self._may_stay and conn.is_prompt and ticket == self._last_ticket and not conn.buffer and not conn.output.pending
 
     def _receive_request(self, conn: Connection) -> bool:
-        """Wait for the next request. Return whether a complete one arrived."""
+        """Wait up to ``PROMPT_REQUEST_S`` for the next request. Return whether a complete one arrived, now the current one."""
         poller = select.poll()
         poller.register(conn.fd, select.POLLIN | select.POLLRDHUP)
         if not poller.poll(1000 * PROMPT_REQUEST_S):

@@ -43,7 +43,8 @@ class HTTPLimits:
     max_unsent_bytes: int = 256 * 1024 * 1024
     """Maximum unsent bytes of all responses. Above this limit the server disconnects the slowest readers."""
     max_unsent_bytes_per_client: int = 4 * 1024 * 1024
-    """Unsent bytes of one response in pieces at which the application has to wait for its client."""
+    """Maximum unsent bytes of one response in pieces. Above this limit a worker waits for the client, and a streaming response is
+    cut."""
     max_connections: int = 4096
     """Maximum number of open connections. A new connection replaces the one that has been inactive for longest."""
     max_connections_per_client: int = 0

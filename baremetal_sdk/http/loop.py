@@ -94,7 +94,7 @@ class EventLoop:
         self._wakeup.wake()
 
     def cut(self) -> None:
-        """Close all connections now and end :meth:`run`. Returns at once."""
+        """Make the loop close all connections, without waiting for requests, and end :meth:`run`. Returns at once."""
         self._is_cutting = True
         self._wakeup.wake()
 
@@ -104,7 +104,10 @@ class EventLoop:
         return len(self._open.by_fd)
 
     def finish_request(self, conn: Connection, keep_alive: bool) -> None:
-        """Return *conn* from a worker that has answered its request. The worker calls this."""
+        """Return *conn* from a worker that has answered its request. The worker calls this.
+
+        The loop sends the rest of the response. Then the connection waits for the next request, or closes without *keep_alive*.
+        """
         conn.discard_request()
         # A connection that the loop has cut is no longer open, and its worker closes the descriptor.
         if self._open.by_fd.get(conn.fd) is not conn:
@@ -126,7 +129,10 @@ class EventLoop:
                 self._schedule(conn)
 
     def resume(self, conn: Connection, state: ConnectionState, timeout_s: float | None = None) -> None:
-        """Return *conn* from a worker in *state*. *timeout_s* sets a new deadline. The worker calls this."""
+        """Return *conn* from a worker in *state*. The worker calls this.
+
+        With *timeout_s*, the deadline is that many seconds from now. Without it, the deadline is unchanged.
+        """
         if timeout_s is not None:
             conn.deadline = time.monotonic() + timeout_s
         conn.state = state
@@ -135,7 +141,7 @@ class EventLoop:
             self._schedule(conn)
 
     def watch_input(self, conn: Connection, enable: bool) -> None:
-        """Report input of *conn* again, or leave it to the worker that owns *conn*. The worker calls this."""
+        """Start or stop watching *conn* for input. The worker that owns *conn* calls this and reads the input itself."""
         self._open.watch_input(conn, enable)
 
     def _schedule(self, conn: Connection) -> None:
@@ -171,7 +177,7 @@ class EventLoop:
         self._epoll.close()
 
     def _get_poll_timeout(self, check_at: float) -> float:
-        """Return the seconds to wait for events."""
+        """Return the timeout of ``epoll`` in seconds."""
         if self._ready:
             return 0.0
         if self._paused_bodies:
@@ -203,7 +209,7 @@ class EventLoop:
             self._guard(self._on_socket_event, conn, event)
 
     def _leave_to_worker(self, conn: Connection) -> bool:
-        """Return whether a worker owns *conn*. If so, the worker learns that input has arrived."""
+        """Return whether a worker owns *conn*. If so, set ``has_unread_input``, so that the input is read after the worker."""
         if conn.state is ConnectionState.IN_WORKER:
             conn.has_unread_input = True
         # Read the state again: the worker may have returned the connection before it could see the flag.
@@ -224,7 +230,7 @@ class EventLoop:
         self._open.add(conn)
 
     def _continue(self, conn: Connection) -> None:
-        """Continue with a queued connection."""
+        """Do the next work for *conn*, a connection of the queue, according to its state."""
         # Two workers, such as that of the handshake and that of the first request, can queue a connection one after the other.
         # The first turn may have passed it on already.
         if conn.state in (ConnectionState.CLOSED, ConnectionState.STREAMING):
@@ -265,7 +271,10 @@ class EventLoop:
     # Reading requests
 
     def _read(self, conn: Connection, thorough: bool) -> None:
-        """Read available input. *thorough* is described at :meth:`Connection.fill`."""
+        """Read available input of *conn*, or continue its TLS handshake. Parse the input, or discard it in state ``LINGERING``.
+
+        *thorough* is described at :meth:`Connection.fill`.
+        """
         if conn.state is ConnectionState.HANDSHAKE:
             conn.has_unread_input = False
             return self._submit(conn, self._shake)
@@ -288,7 +297,7 @@ class EventLoop:
         return None
 
     def _discard_input(self, conn: Connection) -> None:
-        """Discard input until the client closes the connection."""
+        """Discard the input of a lingering connection. Close the connection if the client has closed it."""
         conn.discard_input()
         if conn.eof_received:
             self._open.close(conn)
@@ -296,7 +305,7 @@ class EventLoop:
             self._schedule(conn)
 
     def _begin_tls(self, conn: Connection) -> None:
-        """Start the TLS handshake, or explain the error to a client that sends plain HTTP."""
+        """Start the TLS handshake, or reject a client that sends plain HTTP with an explanation (status 400)."""
         try:
             first = conn.peek()
         except BlockingIOError:
@@ -313,7 +322,7 @@ class EventLoop:
             self._open.close(conn)
 
     def _advance(self, conn: Connection) -> None:
-        """Parse the buffered input. Pass a complete request to a worker."""
+        """Parse the buffered input of *conn*. Pass a complete request to a worker, and reject an invalid one."""
         try:
             if read_request(conn, self.limits, self._budget):
                 self._submit(conn, self._serve)
@@ -323,14 +332,14 @@ class EventLoop:
             self._reject(conn, exc)
 
     def _reject_oldest_uploads(self) -> None:
-        """Reject uploads until the budget for bodies is met."""
-        error = HTTPError(503, "too much data is being uploaded; try again later")
+        """Reject the oldest uploads (status 503) until the bodies in temporary files fit into their budget."""
+        error = HTTPError(503, "the upload was rejected: all uploads together exceed the limit of the server; try again later")
         for conn in self._open.find_uploads():
             if self._budget.is_full:
                 self._guard(self._reject, conn, error)
 
     def _submit(self, conn: Connection, submit: _Submit | None) -> None:
-        """Pass *conn* to a worker."""
+        """Pass *conn* to a worker through *submit*. Without a free worker, reject its request with 503 or end its handshake."""
         assert submit is not None
         # The state is written first: the worker may return the connection before *submit* returns.
         previous, conn.state = conn.state, ConnectionState.IN_WORKER
@@ -340,10 +349,15 @@ class EventLoop:
             conn.state = previous
             if previous is ConnectionState.HANDSHAKE:  # without TLS the client could not read an error
                 return self._open.close(conn)
-            self._reject(conn, HTTPError(503, "too many requests are waiting; try again later"), exc.retry_after)
+            self._reject(
+                conn, HTTPError(503, "the request was rejected: too many requests are waiting; try again later"), exc.retry_after
+            )
 
     def _reject(self, conn: Connection, error: HTTPError, retry_after: float | None = None) -> None:
-        """Send *error* and close the connection, because the start of the next request is unknown."""
+        """Send *error* and then close the connection, because the start of the next request is unknown.
+
+        *retry_after* is the value of the header Retry-After in seconds.
+        """
         conn.discard_input()
         if self._log_rejection is not None:
             self._log_rejection(conn.remote_addr, error.status)
@@ -355,7 +369,7 @@ class EventLoop:
     # Sending responses, and the end of a connection
 
     def _send(self, conn: Connection) -> None:
-        """Send what the client takes. After the response wait for the next request or end the connection."""
+        """Send as much output as the client takes now. After the last byte, wait for a request or end the connection."""
         if not self._open.send(conn):
             return  # the next report of epoll continues
         now = time.monotonic()
@@ -380,7 +394,7 @@ class EventLoop:
 
     def _on_timeout(self, conn: Connection) -> None:
         if conn.state in (ConnectionState.READING_HEAD, ConnectionState.READING_BODY):
-            self._reject(conn, HTTPError(408, "the request took too long"))
+            self._reject(conn, HTTPError(408, "the request timed out: its headers or its body arrived too slowly; try again"))
         else:
             self._open.close(conn, abort=conn.state is ConnectionState.SENDING)
 

@@ -1,4 +1,4 @@
-"""The open connections of an event loop: registration with ``epoll``, limits, sending and closing."""
+"""Collection of an event loop's open connections: registration with ``epoll``, limits, sending and closing."""
 
 from __future__ import annotations
 
@@ -38,17 +38,18 @@ class OpenConnections:
         self._epoll.register(conn.fd, _INPUT)
 
     def watch_input(self, conn: Connection, enable: bool) -> None:
-        """Report input of *conn* again, or leave it to the worker that owns *conn*. The worker may call this.
+        """Start or stop watching *conn* for input. The worker that owns *conn* may call this.
 
-        Enabling reports input that arrived before, too: epoll_ctl(2) checks the socket again.
+        A start also reports input that arrived before it, because epoll_ctl(2) checks the socket again.
         """
         with contextlib.suppress(OSError, ValueError):  # the connection was cut, or the whole loop has ended
             self._epoll.modify(conn.fd, _INPUT if enable else 0)
 
     def send(self, conn: Connection) -> bool:
-        """Send what the client takes and return whether all output is sent. Otherwise watch for space and set the deadline.
+        """Send as much output as the client takes now. Return whether all output is sent.
 
-        May close the slowest readers, *conn* included, if too much output is unsent. Raises ``ClientGone``.
+        If output is left, ``epoll`` reports when the socket can send again, and the deadline moves. If the unsent output of all
+        connections exceeds its limit, the slowest readers are closed, which may include *conn*. Raises ``ClientGone``.
         """
         is_complete = conn.output.flush()
         was_blocked = conn.watches_output
@@ -65,14 +66,17 @@ class OpenConnections:
         return is_complete
 
     def detach(self, conn: Connection) -> bool:
-        """Unregister *conn*, which the stream sender takes over. Return False if *conn* was cut meanwhile."""
+        """Unregister *conn* for the stream sender, which takes it over. Return False if *conn* was cut meanwhile."""
         if not self._remove(conn):
             return False
         self._epoll.unregister(conn.fd)
         return True
 
     def close(self, conn: Connection, abort: bool = False) -> None:
-        """Close *conn*, unless it is closed already. With *abort* the client gets a reset instead of unsent output."""
+        """Close *conn*, unless it is closed already. With *abort* the client gets a reset instead of unsent output.
+
+        If a worker owns *conn*, the worker closes the descriptor later.
+        """
         if not self._remove(conn):
             return
         if abort:
@@ -82,7 +86,7 @@ class OpenConnections:
             conn.close()
 
     def close_oldest(self, count: int) -> None:
-        """Close up to *count* connections that have been inactive for longest."""
+        """Abort up to *count* connections that have been inactive for longest."""
         for conn in self._connection_limits.find_oldest(count):
             self.close(conn, abort=True)
 
@@ -102,7 +106,7 @@ class OpenConnections:
         return [conn for conn in self.by_fd.values() if conn.deadline < now and conn.state is not ConnectionState.IN_WORKER]
 
     def _remove(self, conn: Connection) -> bool:
-        """Forget *conn* and return True, or return False if it is not open."""
+        """Remove *conn* from the open connections and return True, or return False if it is not one of them."""
         if self.by_fd.pop(conn.fd, None) is None:
             return False
         self._connection_limits.remove(conn)

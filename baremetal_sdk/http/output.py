@@ -1,4 +1,4 @@
-"""Output buffer of a connection: sends at the speed of the client and keeps the rest."""
+"""Output buffer of a connection. It sends as much as the client takes and keeps the rest."""
 
 from __future__ import annotations
 
@@ -37,7 +37,10 @@ class OutputBuffer:
         self._pieces.append(data)
 
     def flush(self) -> bool:
-        """Send as much as the socket takes now. Return whether the buffer is empty. Raises :class:`ClientGone`."""
+        """Send as much as the socket takes now. Return whether the buffer is empty.
+
+        Raises :class:`ClientGone` and discards the output if the connection is broken.
+        """
         try:
             while self._current or self._pieces:
                 if not self._current:

@@ -1,4 +1,4 @@
-"""Headers of a trusted reverse proxy about the client behind it."""
+"""Middleware for the headers with which a trusted reverse proxy describes its client."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class ProxyHeaders:
             self._add_trusted(name)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Serve a request."""
+        """Apply or remove the proxy headers, then call the application."""
         environ.pop(_IGNORED_HEADER, None)
         headers = {name: environ.pop(name) for name in _HEADERS if name in environ}
         if headers and self._is_trusted(environ.get("REMOTE_ADDR", "")):

@@ -23,7 +23,7 @@ _UNREPEATABLE_HEADERS = frozenset({b"Host", b"Content-Length", b"Transfer-Encodi
 
 
 class HTTPError(Exception):
-    """A request that the server does not read further. *status* is the status of the response."""
+    """Rejection of a request that the server does not read further. *status* and *reason* go into the response."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -68,7 +68,8 @@ class RequestHead:
 def take_head(buffer: bytearray, scanned: int, limits: HTTPLimits) -> RequestHead | None:
     """Take request line and headers off the front of *buffer*, or return None if they are incomplete.
 
-    *scanned* is the number of bytes that earlier calls have searched. Raises :class:`HTTPError`.
+    *scanned* is the number of bytes that earlier calls have searched. Raises :class:`HTTPError` for an invalid or too large
+    head.
     """
     # The search resumes where the last one ended. A client that sends byte by byte would otherwise cost quadratic time.
     end = buffer.find(b"\r\n\r\n", max(0, scanned - 3))
@@ -78,7 +79,7 @@ def take_head(buffer: bytearray, scanned: int, limits: HTTPLimits) -> RequestHea
         # A bare LF could end a line for another parser, so it is rejected before the head is complete.
         start = scanned - 1 if scanned and buffer[scanned - 1] == 0x0D else scanned
         if buffer.count(b"\n", start) != buffer.count(b"\r\n", start):
-            raise HTTPError(400, "lines have to end in CR LF")
+            raise HTTPError(400, "the headers are malformed: lines have to end in CR LF")
         return None
     block = bytes(buffer[:end])
     del buffer[: end + 4]
@@ -87,7 +88,7 @@ def take_head(buffer: bytearray, scanned: int, limits: HTTPLimits) -> RequestHea
 
 
 def parse_head(block: bytes, limits: HTTPLimits) -> RequestHead:
-    """Parse request line and headers, without the empty line behind them. Raises :class:`HTTPError`."""
+    """Return the parsed request line and headers of *block*, which has no empty line at its end. Raises :class:`HTTPError`."""
     lines = block.split(b"\r\n")
     head = _parse_request_line(lines[0])
     if len(head.target) > limits.max_target_bytes:
@@ -115,11 +116,13 @@ def _parse_request_line(line: bytes) -> RequestHead:
         raise HTTPError(400, "the request line does not consist of a method, a path and a version")
     method, target, protocol = parts
     if not _METHOD.fullmatch(method):
-        raise HTTPError(400, "the method is not in capital letters")
+        raise HTTPError(400, "the method in the request line is not in capital letters")
     if protocol not in (b"HTTP/1.1", b"HTTP/1.0"):
-        raise HTTPError(505 if protocol.startswith(b"HTTP/") else 400, "the protocol is neither HTTP/1.1 nor HTTP/1.0")
+        raise HTTPError(
+            505 if protocol.startswith(b"HTTP/") else 400, "the protocol in the request line is neither HTTP/1.1 nor HTTP/1.0"
+        )
     if not (_TARGET.fullmatch(target) or (target == b"*" and method == b"OPTIONS")) or b"#" in target:
-        raise HTTPError(400, "the path does not start with a slash, or has characters that need to be escaped")
+        raise HTTPError(400, "the path of the request does not start with a slash, or has characters to be escaped")
     return RequestHead(method, b"/" if target == b"*" else target, (1, 1) if protocol == b"HTTP/1.1" else (1, 0))
 
 
@@ -129,7 +132,7 @@ def check_trailer(line: bytes) -> None:
 
 
 def _parse_field(line: bytes) -> tuple[bytes, bytes]:
-    """Return name and value of a header line."""
+    """Return name and value of a header line. Raises :class:`HTTPError` for an invalid or ambiguous line."""
     name, colon, value = line.partition(b":")
     # This rejects whitespace before the colon and at the start of a line (RFC 9112, sections 5.1 and 5.2).
     if not colon or not _TOKEN.fullmatch(name):
@@ -152,7 +155,10 @@ def _add_header(head: RequestHead, line: bytes) -> None:
 
 
 def _set_framing(head: RequestHead) -> None:
-    """Find out how the body ends (RFC 9112, section 6). Ambiguous framing is the base of request smuggling."""
+    """Set in *head* how the body ends: ``content_length`` or ``chunked`` (RFC 9112, section 6).
+
+    Raises :class:`HTTPError` for ambiguous headers, which request smuggling relies on.
+    """
     length, encoding = head.headers.get(b"Content-Length"), head.headers.get(b"Transfer-Encoding")
     if encoding is not None:
         if length is not None:
@@ -170,5 +176,5 @@ def _set_framing(head: RequestHead) -> None:
 
 
 def build_too_large_error(limits: HTTPLimits) -> HTTPError:
-    """Return the error for a body above the size limit."""
+    """Return the error for a request body above the size limit (status 413)."""
     return HTTPError(413, f"the body of the request is too large; the limit is {limits.max_body_bytes} bytes")

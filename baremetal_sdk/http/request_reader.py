@@ -1,4 +1,4 @@
-"""Turns the buffered input of a connection into a request."""
+"""Reader of requests: turns the buffered input of a connection into its current request."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def read_request(conn: Connection, limits: HTTPLimits, budget: BodyBudget) -> bo
     """Parse buffered input of *conn*, which is in a reading state. Return whether its request is complete.
 
     The states follow in order: ``IDLE``, ``READING_HEAD``, ``READING_BODY``. A call passes through several of them if the
-    input is there, and sets the deadline of the state that it stops in. Raises ``HTTPError``.
+    input is available, and sets the deadline of the state in which it stops. Raises ``HTTPError`` for an invalid request.
     """
     if conn.state is ConnectionState.IDLE:
         _begin_head(conn, limits)

@@ -106,7 +106,8 @@ class HTTPServer:
     def start(self) -> None:
         """Start the server. Clients can connect when this returns.
 
-        Raises ``ConfigurationError`` with the address and the reason if the server cannot listen.
+        Raises ``ConfigurationError`` with the address and the reason if the server cannot listen, and ``RuntimeError`` if it is
+        running already.
         """
         if self._running is not None:
             raise RuntimeError("the HTTP server is running already; stop it first")
@@ -132,15 +133,16 @@ class HTTPServer:
         self._running.start()
 
     def stop(self, deadline: Deadline) -> bool:
-        """Refuse new requests, wait for running ones, and return by *deadline*. Return whether all requests have ended.
+        """Refuse new requests and wait for running ones until *deadline*. Return whether all requests have ended.
 
-        Any thread and any signal handler may call this.
+        Connections that are left at the deadline are cut, which may take up to two more seconds. Any thread and any signal
+        handler may call this.
         """
         running, self._running = self._running, None
         return running is None or running.stop(deadline)
 
     def reload_certificate(self) -> None:
-        """Read certificate and key again for new connections.
+        """Read the TLS certificate and its key again, for new connections.
 
         Raises ``ConfigurationError`` and keeps the old ones if a file is invalid.
         """
@@ -264,7 +266,10 @@ class _RunningServer:
         self.loop.resume(conn, state, timeout_s)
 
     def _check_certificate(self) -> None:
-        """Let a worker check the certificate files. On some file systems, reading them blocks."""
+        """Let a worker reload the certificate if its files have changed, and schedule the next check.
+
+        On some file systems reading the files blocks, so the timer's thread does not read them.
+        """
         if self._tls is not None and not self.pool.closing:
             with contextlib.suppress(NoFreeWorker):
                 self.pool[_HANDSHAKE_LANE].submit(self._tls.reload_if_changed)

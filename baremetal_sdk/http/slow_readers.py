@@ -1,4 +1,4 @@
-"""Limits how many workers may block on clients that read slowly."""
+"""Limit on the number of workers that wait for clients that read slowly."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MAX_POLL_S = 1.0
 
 
 class SlowReaderLimit:
-    """Lets *max_workers* workers at a time wait for slow clients. Further slow clients are disconnected. Thread-safe.
+    """Limit of *max_workers* workers that wait for slow clients at a time. Further slow clients are disconnected. Thread-safe.
 
     Only responses in pieces need this: responses that the application generates and that exceed the buffer of one client. The
     event loop sends all other responses without a worker.
@@ -25,7 +25,10 @@ class SlowReaderLimit:
         self._limits = limits
 
     def wait(self, conn: Connection) -> None:
-        """Send until the buffer of *conn* is half empty. Raises :class:`ClientGone` if the client is too slow."""
+        """Send output of *conn* and block until its buffer is half empty.
+
+        Raises :class:`ClientGone` if the client reads too slowly, or at once if *max_workers* workers wait already.
+        """
         if not self._slots.acquire(blocking=False):
             raise ClientGone("the client reads slowly, and the limit of workers that wait for slow clients is reached")
         try:

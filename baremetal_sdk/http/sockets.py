@@ -1,4 +1,4 @@
-"""Listening sockets: on addresses, on a path, or passed by systemd."""
+"""Listening sockets of the HTTP server: on addresses, on the path of a unix socket, or passed by systemd."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def listen(config: APIConfig, environ: Mapping[str, str] | None = None) -> Liste
 
 
 def make_listening_socket(sock: socket.socket, is_shared: bool, path: str | None = None) -> ListeningSocket:
-    """Return *sock*, set to non-blocking, with its address. *path* is the path of a unix socket if it was renamed."""
+    """Make *sock* non-blocking and return it with its address. *path* replaces the path of a unix socket that was renamed."""
     sock.setblocking(False)
     if sock.family == socket.AF_UNIX:
         return ListeningSocket(sock, path or os.fsdecode(sock.getsockname() or ""), 0, is_shared)
@@ -256,7 +256,7 @@ def _parse_mode(text: str) -> int:
 
 
 def _parse_owner(text: str | None) -> tuple[int, int]:
-    """Return the numbers of user and group. -1 keeps the present one."""
+    """Return the user ID and the group ID for ``user:group``. -1 stands for a missing name and changes nothing in ``chown``."""
     user, _, group = (text or "").partition(":")
     try:
         return (pwd.getpwnam(user).pw_uid if user else -1), (grp.getgrnam(group).gr_gid if group else -1)

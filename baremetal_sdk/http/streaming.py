@@ -1,4 +1,4 @@
-"""Streaming responses: the application pushes chunks when it has some, and the end is open."""
+"""Streaming responses: a WSGI application returns one, and pushes its chunks later from any thread."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STOPPED: Final = "stopped"
 
 
 class StreamWriter(Protocol):
-    """Receives the chunks of a response from any thread. No method blocks."""
+    """Destination for the chunks of a streaming response. Any thread may use it. No method blocks."""
 
     @property
     def pending_bytes(self) -> int:
@@ -51,7 +51,10 @@ class StreamingResponse(ABC):
 
     @abstractmethod
     def on_end(self, reason: str) -> None:
-        """Handle the end. Called once, even without a start. Has to return quickly, because all streams wait for it."""
+        """Handle the end of the response. *reason* is one of the end reasons of this module.
+
+        Called once, even without a start. Has to return quickly, because all streams wait for it.
+        """
 
     def notify_end(self, reason: str) -> None:
         """Call :meth:`on_end` unless it was called before. Only the server calls this."""
@@ -60,11 +63,11 @@ class StreamingResponse(ABC):
             self.on_end(reason)
 
     def close(self) -> None:
-        """Handle the end of an iteration (PEP 3333)."""
+        """End the response as left by the client. Other WSGI servers call this after the iteration (PEP 3333)."""
         self.notify_end(CLIENT_LEFT)
 
     def __iter__(self) -> Iterator[bytes]:
-        """Yield the chunks, for other WSGI servers."""
+        """Yield the chunks for other WSGI servers, until the response ends or reaches its maximum age."""
         writer = _ChunkQueue()
         self.on_start(writer)
         until = time.monotonic() + self.max_age_s
@@ -74,7 +77,7 @@ class StreamingResponse(ABC):
 
 
 class _ChunkQueue:
-    """Writer whose chunks another thread waits for."""
+    """Stream writer that queues chunks for the thread of another WSGI server."""
 
     def __init__(self) -> None:
         self._chunks: SimpleQueue[bytes | None] = SimpleQueue()

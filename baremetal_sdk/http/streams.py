@@ -1,7 +1,7 @@
-"""Sends streaming responses: one thread for all of them, next to the thread of the event loop.
+"""Sender of streaming responses: one thread for all of them, apart from the thread of the event loop.
 
-A connection comes here when the head of its response is complete, and is closed here. A client that reads slowly costs the
-bytes that wait for it, up to a limit, and delays no other client.
+The event loop passes a connection to the sender when the head of its response is complete. The sender closes it. For a client
+that reads slowly, unsent bytes are kept up to a limit. It delays no other client.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class ResponseStream:
         self.last_progress_at = time.monotonic()
         """Time at which the client last took bytes, or no bytes were waiting (monotonic)."""
         self.end_reason: str | None = None
-        """Reason of the end. Once it is set, the rest of the output is sent and nothing is added."""
+        """Reason of the end. Once it is set, the rest of the output is sent and further chunks are ignored."""
         self._sender: StreamSender | None = None
         self._lock = threading.Lock()
         self._chunks: list[bytes] = []
@@ -76,12 +76,12 @@ class ResponseStream:
         self.response.notify_end(reason)
 
     def start(self, sender: StreamSender) -> None:
-        """Let the application push chunks."""
+        """Tell the application to start, so that it pushes chunks to this stream. *sender* sends them."""
         self._sender = sender
         self.response.on_start(self)
 
     def send(self) -> bool:
-        """Send what the client takes. Return whether all chunks are sent."""
+        """Send as many of the pushed chunks as the client takes now. Return whether all of them are sent."""
         with self._lock:
             chunks, self._chunks = self._chunks, []
         for chunk in chunks:
@@ -98,7 +98,7 @@ class ResponseStream:
         return is_complete
 
     def finish(self, reason: str) -> None:
-        """End the response after the output that waits already."""
+        """End the response for *reason* after its buffered output, and tell the application."""
         self.end_reason = reason
         if self.chunked:
             self.conn.output.write(b"0\r\n\r\n")
@@ -141,17 +141,17 @@ class StreamSender:
         self._wakeup.wake()
 
     def notify(self, stream: ResponseStream) -> None:
-        """Send chunks that an application has pushed. Any thread may call it."""
+        """Make the thread send the chunks that an application has pushed to *stream*. Any thread may call this."""
         self._notified.append(stream)
         self._wakeup.wake(force=False)
 
     def stop(self) -> None:
-        """End all present and future streams after the output that waits already. Returns at once."""
+        """End all open and new streams after their buffered output. Returns at once."""
         self._is_stopping = True
         self._wakeup.wake()
 
     def join(self, deadline: Deadline) -> int:
-        """Wait for the end of all streams until *deadline*. Cut the others and return their number."""
+        """Wait until *deadline* for the end of all streams. Cut the streams that are left and return their number."""
         thread = self._thread
         if thread is not None:
             thread.join(deadline.remaining())
@@ -236,7 +236,10 @@ class StreamSender:
             self._close(stream, ENDED)
 
     def _read(self, stream: ResponseStream) -> None:
-        """Notice that the client leaves. All other input is discarded: the connection ends with this response."""
+        """Discard the client's input. Close the stream if the client has closed the connection or sends much input.
+
+        Input is never parsed, because the connection ends with this response.
+        """
         conn = stream.conn
         conn.has_unread_input = False
         conn.fill(True)
@@ -257,7 +260,10 @@ class StreamSender:
             self._close(stream, SLOW)
 
     def _start_lingering(self, stream: ResponseStream) -> None:
-        """Send nothing more and let the client read. A close with unread input would send RST (RFC 9112, section 9.6)."""
+        """Send nothing more and give the client time to read before the close.
+
+        A close with unread input would send RST (RFC 9112, section 9.6).
+        """
         conn = stream.conn
         del self._open[conn.fd]
         self._lingering[conn.fd] = (stream, time.monotonic() + self._limits.linger_s)

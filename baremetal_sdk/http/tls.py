@@ -23,7 +23,7 @@ FileSignature = tuple[tuple[int, int, int] | None, ...]
 
 
 class TLS:
-    """Holds the TLS context for new connections. A reload replaces the whole context, or nothing if a file is invalid.
+    """Holder of the TLS context for new connections. A reload replaces the whole context, or nothing if a file is invalid.
 
     Thread-safe: connections read the attribute ``context`` once, at the start of their handshake.
     """
@@ -34,7 +34,7 @@ class TLS:
         self._loaded_signature = self._seen_signature = compute_signature(config)
 
     def reload(self, config: APIConfig | None = None) -> None:
-        """Read the files again for new connections, with the options of *config* if it is given.
+        """Read the certificate files again for new connections. *config* replaces the TLS options.
 
         Raises ``ConfigurationError`` and keeps the old context if a file is invalid.
         """
@@ -115,7 +115,7 @@ def describe_client(sock: ssl.SSLSocket) -> dict[str, Any]:
 
 
 def _refuse_password() -> str:
-    """Fail instead of OpenSSL's prompt on the terminal."""
+    """Raise ``ValueError`` for an encrypted key. Without this callback, OpenSSL would ask for the password on the terminal."""
     raise ValueError("the key is encrypted; use a key without a password that only this service can read")
 
 

@@ -1,4 +1,4 @@
-"""Wakes a thread that waits in ``epoll``."""
+"""Wake-up signal for a thread that waits in ``epoll``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import weakref
 
 
 class Wakeup:
-    """Ends a wait of *epoll*. Any thread and any signal handler may use it."""
+    """Signal that ends a wait of *epoll*. Any thread and any signal handler may send it with :meth:`wake`."""
 
     def __init__(self, epoll: select.epoll) -> None:
         self.fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
