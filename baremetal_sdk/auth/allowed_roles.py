@@ -1,6 +1,6 @@
-"""Requires a role of callers that Keystone has authenticated.
+"""Role check for callers that Keystone has authenticated.
 
-A valid token identifies the caller and does not entitle the caller to manage all machines.
+A valid token only identifies the caller. Without a role it does not entitle the caller to manage all machines.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ LOG = logging.getLogger(__name__)
 class AllowedRoles:
     """WSGI middleware that accepts callers with one of *roles*, in system scope or in the service's own project.
 
-    *own_project* returns the ID of this project. The same role in another project is not enough: an administrator of one project
-    must not manage the machines of all projects.
+    *own_project* returns the ID of this project, or None if the service has none. The same role in another project is not
+    enough: an administrator of one project must not manage the machines of all projects.
     """
 
     def __init__(self, app: WSGIApplication, roles: Iterable[str], own_project: Callable[[], str | None]) -> None:
@@ -31,7 +31,10 @@ class AllowedRoles:
         self._own_project = own_project
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Serve a request, or respond with 403 if the caller lacks the role."""
+        """Pass the request to the application, or respond with 403 if the caller lacks the role.
+
+        The status is 503 if the service's own project is unknown because Keystone does not respond.
+        """
         caller = environ.get(IDENTITY_KEY)
         try:
             if not isinstance(caller, Identity) or not self._is_allowed(caller):
@@ -49,4 +52,4 @@ class AllowedRoles:
     def _deny(self, caller: object) -> AuthenticationError:
         needed = f"one of the roles {', '.join(sorted(self._roles))} in system scope or in the service's own project"
         LOG.warning("denied a request of a caller without %s: %s", needed, caller)
-        return AuthenticationError(f"{needed} is required", status=403)
+        return AuthenticationError(f"access denied: {needed} is required", status=403)

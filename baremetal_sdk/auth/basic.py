@@ -1,4 +1,4 @@
-"""HTTP basic authentication (RFC 7617) with a file of users. Without TLS the network can read the passwords."""
+"""HTTP basic authentication (RFC 7617) with a file of users. Without TLS the passwords can be read on the network."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MAX_CREDENTIAL_CHARACTERS = 512
 
 
 class BasicAuth(Authenticator):
-    """Authenticates the users of a file. The file has no roles, so all users get *roles*."""
+    """WSGI middleware that authenticates the users of a file. The file has no roles, so all users get *roles*."""
 
     def __init__(
         self,
@@ -39,7 +39,11 @@ class BasicAuth(Authenticator):
         self._throttle = throttle or LoginThrottle()
 
     def identify(self, environ: dict[str, Any]) -> Identity:
-        """Return the caller's identity. Raises :class:`AuthenticationError`."""
+        """Return the identity of the user whose name and password the request contains.
+
+        Raises :class:`AuthenticationError` for missing or wrong credentials (401), too many failed logins (429) or too many
+        password checks at a time (503).
+        """
         user, password = _parse_credentials(environ.get("HTTP_AUTHORIZATION", ""))
         # A recently checked password passes even if the throttle limits the address: other users may guess from there.
         if not self._passwords.is_cached(user, password):
@@ -52,13 +56,19 @@ class BasicAuth(Authenticator):
         was_valid = self._passwords.was_valid(user, password)
         wait_s = 0.0 if was_valid else self._throttle.get_wait_s(peer, user)
         if wait_s > 0:
-            raise AuthenticationError("too many failed logins; wait before you try again", status=429, retry_after=wait_s)
+            raise AuthenticationError(
+                "the login was not checked: too many logins failed before; wait before you try again",
+                status=429,
+                retry_after=wait_s,
+            )
         try:
             is_valid = self._passwords.is_valid(user, password)
         except TooBusy:
             if was_valid:
                 return
-            raise AuthenticationError("too many logins at a time; try again later", status=503, retry_after=1.0) from None
+            raise AuthenticationError(
+                "the login was not checked: too many logins at a time; try again later", status=503, retry_after=1.0
+            ) from None
         if not is_valid:
             self._throttle.record_failure(peer, user)
             raise AuthenticationError("the user name or the password is wrong", challenge=CHALLENGE)
@@ -66,7 +76,7 @@ class BasicAuth(Authenticator):
 
 
 def _parse_credentials(header: str) -> tuple[str, str]:
-    """Return user and password from an Authorization header. Raises :class:`AuthenticationError`."""
+    """Return user and password from an Authorization header. Raises :class:`AuthenticationError` for another format."""
     scheme, _, encoded = header.partition(" ")
     if scheme.lower() != "basic":
         raise AuthenticationError("authentication is required; use HTTP basic authentication", challenge=CHALLENGE)

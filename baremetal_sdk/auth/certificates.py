@@ -1,4 +1,4 @@
-"""Authentication by TLS client certificate."""
+"""Authentication of callers by TLS client certificate."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class CertificateAuth(Authenticator):
-    """Identifies the caller by the common name of its certificate. The server has verified the certificate.
+    """WSGI middleware that identifies callers by the common name of a TLS certificate that the server has verified.
 
     *names* maps the accepted common names to their roles. Without it, every verified certificate is accepted and gets all roles.
     """
@@ -28,7 +28,10 @@ class CertificateAuth(Authenticator):
         self._names = None if names is None else {name: frozenset(roles) for name, roles in names.items()}
 
     def identify(self, environ: dict[str, Any]) -> Identity:
-        """Return the caller's identity. Raises :class:`AuthenticationError`."""
+        """Return the identity for the common name of the client certificate.
+
+        Raises :class:`AuthenticationError` without a verified certificate (401) or for a name that is not accepted (403).
+        """
         name = environ.get("SSL_CLIENT_S_DN_CN", "")
         if environ.get("SSL_CLIENT_VERIFY") != "SUCCESS" or not name:
             raise AuthenticationError("a client certificate with a common name is required; configure one in the client")

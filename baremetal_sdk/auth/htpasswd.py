@@ -1,4 +1,4 @@
-"""File of users with bcrypt hashes of their passwords, in Apache's format. It is read again when it changes."""
+"""File of users with bcrypt hashes of their passwords, in the format of Apache's htpasswd. It is read again when it changes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FileState = tuple[int, int, int]
 
 
 class UserFile:
-    """Users of the file at *path*. Thread-safe.
+    """Users and password hashes of the file at *path*. Thread-safe.
 
     Raises ``ConfigurationError``, which names the line, for an invalid file. If a later change is invalid, the old users stay
     and the error is logged. *option* is the option that names the file, for error messages.
@@ -40,7 +40,7 @@ class UserFile:
         self._checked_at = self._clock.monotonic()
 
     def get_hash(self, user: str) -> bytes | None:
-        """Return the bcrypt hash of the user's password, or None for an unknown user."""
+        """Return the bcrypt hash of the user's password, or None for an unknown user. Read the file again if it has changed."""
         if self._clock.monotonic() - self._checked_at >= _CHECK_INTERVAL_S:
             self._checked_at = self._clock.monotonic()
             self._reload_if_changed()
@@ -59,7 +59,7 @@ class UserFile:
             LOG.info("reloaded %d users from %s", len(self._users), self._path)
 
     def _read(self) -> tuple[dict[str, bytes], int]:
-        """Return the hashes by user, and the highest cost factor."""
+        """Return the password hashes by user, and the highest cost factor. Raises ``ConfigurationError`` for an invalid file."""
         try:
             text = Path(self._path).read_text(encoding="utf-8")
             if stat.S_IMODE(os.stat(self._path).st_mode) & 0o007:

@@ -45,7 +45,7 @@ class Authenticator:
         self._public = frozenset(public)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Serve a request of an authenticated caller or to a public path, or respond with an error."""
+        """Pass the request to the application if its caller is authenticated or its path public. Else respond with an error."""
         # An outer middleware may have left an identity that this one did not check.
         environ.pop(IDENTITY_KEY, None)
         if environ.get("PATH_INFO", "") not in self._public:
@@ -58,14 +58,14 @@ class Authenticator:
         return self._app(environ, start_response)
 
     def identify(self, environ: dict[str, Any]) -> Identity:
-        """Return the caller's identity. Raises :class:`AuthenticationError`."""
+        """Return the caller's identity, or raise :class:`AuthenticationError`. Subclasses implement this."""
         raise NotImplementedError
 
 
 class AuthenticationError(Exception):
-    """A request without valid authentication, with the status and headers of its response.
+    """Refusal of a request whose caller is not authenticated or not allowed, with status and headers of the response.
 
-    *challenge* is the value of WWW-Authenticate. *retry_after* is in seconds.
+    *challenge* is the value of the header WWW-Authenticate, *retry_after* that of Retry-After in seconds.
     """
 
     def __init__(self, reason: str, *, status: int = 401, challenge: str | None = None, retry_after: float | None = None) -> None:
@@ -74,7 +74,7 @@ class AuthenticationError(Exception):
 
 
 def refuse(environ: WSGIEnvironment, start_response: StartResponse, error: AuthenticationError) -> Iterable[bytes]:
-    """Respond with *error*, in the format that clients of the Bare Metal API parse."""
+    """Start the response for *error* and return its body, in the format that clients of the Bare Metal API parse."""
     body = build_error_body(error.status, str(error))
     ident = get_request_id(environ)
     headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]

@@ -18,13 +18,13 @@ LOG = logging.getLogger(__name__)
 _RETRY_AFTER_S = 5.0
 _CACHE_KEY = "baremetal_sdk.keystone_tokens"
 _AUTHENTICATED_KEY = "baremetal_sdk.keystone_knows"
-"""Key in the WSGI environment. It is set before the application is called, which sends all later responses and exceptions."""
+"""Key in the WSGI environment. It is set when the token is valid: the application sends all later responses and exceptions."""
 _DEFAULTS = {"http_connect_timeout": f"{TIMEOUT_S:g}", "http_request_max_retries": "1", "include_service_catalog": "false"}
 """Defaults that differ from those of keystonemiddleware. With its own defaults, a Keystone that hangs would block all threads."""
 
 
 class KeystoneAuth:
-    """Authenticates requests with a Keystone token. *options* are those of ``[keystone_authtoken]``.
+    """WSGI middleware that authenticates requests with a Keystone token. *options* are those of ``[keystone_authtoken]``.
 
     Raises ``ConfigurationError`` if keystonemiddleware is not installed or rejects the options.
     """
@@ -52,7 +52,10 @@ class KeystoneAuth:
             raise ConfigurationError(f"[keystone_authtoken]: the options cannot be used: {exc}") from exc
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Serve a request with a valid token or to a public path. Public paths work without Keystone."""
+        """Pass a request with a valid token, or to a public path, to the application. Public paths work without Keystone.
+
+        Otherwise respond with 401, or with 503 if Keystone cannot check the token.
+        """
         if environ.get("PATH_INFO", "") in self._public:
             environ.pop(IDENTITY_KEY, None)
             return self._app(environ, start_response)
@@ -78,7 +81,7 @@ class KeystoneAuth:
         return refuse(environ, start_response, self._translate(rejections[0])) if rejections else response
 
     def _translate(self, status: str) -> AuthenticationError:
-        """Return the error for *status* of keystonemiddleware, with a body that clients of the Bare Metal API parse."""
+        """Return the error that replaces a rejection by keystonemiddleware with *status*: 401 unchanged, all others as 503."""
         if status.startswith("401"):
             return AuthenticationError(
                 "authentication is required; send a valid token in X-Auth-Token", challenge=f'Keystone uri="{self._uri}"'
@@ -89,13 +92,16 @@ class KeystoneAuth:
 
 
 class _IdentityReader:
-    """Builds the identity from the headers that keystonemiddleware sets in place of those of clients."""
+    """WSGI middleware behind keystonemiddleware. It builds the caller's identity from the headers that keystonemiddleware sets.
+
+    keystonemiddleware removes headers of the same names that clients send.
+    """
 
     def __init__(self, app: WSGIApplication) -> None:
         self._app = app
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Serve a request of an authenticated caller."""
+        """Put the caller's identity into the environment and call the application."""
         environ[_AUTHENTICATED_KEY] = True
         roles = environ.get("HTTP_X_ROLES", "").split(",")
         environ[IDENTITY_KEY] = identity = Identity(

@@ -1,4 +1,4 @@
-"""Login of this service at Keystone: a token that is cached until shortly before it expires (extra ``keystone``)."""
+"""Login of this service at Keystone. Its token is cached until shortly before it expires (extra ``keystone``)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _FAILURE_PAUSE_S = 1.0
 
 
 class KeystoneLogin:
-    """Logs in with keystoneauth. *options* are those of *section*: ``auth_type``, ``auth_url``, credentials and scope.
+    """Login of this service with keystoneauth. *options* of *section*: ``auth_type``, ``auth_url``, credentials and scope.
 
     Thread-safe. Raises ``ConfigurationError`` if keystoneauth1 is not installed or rejects the options.
     """
@@ -56,24 +56,33 @@ class KeystoneLogin:
         self._failure: tuple[float, BareMetalError] | None = None
 
     def get_token(self, deadline: Deadline) -> str:
-        """Return a token that is valid for at least two minutes. Raises ``Busy`` if Keystone does not respond."""
+        """Return a token that is valid for two minutes or more.
+
+        Raises ``Busy`` if Keystone issues no token, and ``ConfigurationError`` if it rejects the login.
+        """
         self._token = token = str(self._query(self._plugin.get_token, deadline))
         return token
 
     def get_project_id(self, deadline: Deadline) -> str | None:
-        """Return the ID of the login's project, or None for another scope. Raises ``Busy`` if Keystone does not respond."""
+        """Return the ID of the login's project, or None for another scope. Raises the same errors as :meth:`get_token`."""
         found = self._query(self._plugin.get_project_id, deadline)
         return None if found is None else str(found)
 
     def discard_token(self, token: str) -> None:
-        """Discard *token*, which a server has rejected, so that the next one is new. Does nothing if it has been replaced."""
+        """Discard *token*, which a server has rejected, so that :meth:`get_token` gets a new one.
+
+        Does nothing if *token* is not the last one that :meth:`get_token` returned.
+        """
         if token == self._token:
             self._plugin.invalidate()
 
     def _query(self, method: Any, deadline: Deadline) -> Any:
-        """Call *method* of the plugin. One thread at a time does so, and the others then get the cached result."""
+        """Call *method* of the keystoneauth plugin and return its result. One thread at a time calls Keystone.
+
+        The threads that wait for it then get the cached result, or at once the error of the last second.
+        """
         if not self._lock.acquire(timeout=max(0.0, min(deadline.remaining(), threading.TIMEOUT_MAX))):
-            raise self._build_unavailable("no response before the deadline")
+            raise self._build_unavailable("another login did not finish before the deadline")
         try:
             # After a failure, waiting threads fail at once. Otherwise each of them would wait for the timeout in turn.
             if self._failure is not None and self._clock.monotonic() < self._failure[0]:
@@ -104,7 +113,10 @@ class KeystoneLogin:
 
 
 def check_options(options: Mapping[str, str], section: str = SECTION) -> None:
-    """Raise ``ConfigurationError`` if *options* cannot be sufficient for a login."""
+    """Raise ``ConfigurationError`` if *options* are empty or lack ``auth_type``.
+
+    Other options are not checked here. keystoneauth and Keystone check them at the login.
+    """
     if not options:
         raise ConfigurationError(
             f"[{section}]: the section is empty; auth_strategy keystone needs auth_url and credentials in it"
@@ -114,7 +126,7 @@ def check_options(options: Mapping[str, str], section: str = SECTION) -> None:
 
 
 def build_private_options(options: Mapping[str, str], section: str = SECTION) -> cfg.ConfigOpts:
-    """Return a separate configuration with these *options* only. A file in memory keeps their secrets off the disk."""
+    """Return an oslo.config configuration with only these *options* in *section*. No file on disk gets their secrets."""
     from oslo_config import cfg  # imported here, so that other kinds of authentication do not load oslo.config
 
     lines = [f"[{section}]", *(f"{name} = {value}" for name, value in options.items()), ""]

@@ -1,4 +1,4 @@
-"""Cache of Keystone's token data for keystonemiddleware: in memory, with a limit."""
+"""Cache in memory for validated Keystone tokens, for keystonemiddleware. Its size is limited."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ _MAX_TOKENS = 4096
 
 
 class TokenCache:
-    """Cache that keystonemiddleware takes from the WSGI environment (its option ``cache``). The keys are digests of tokens."""
+    """Cache of token data that keystonemiddleware finds in the WSGI environment (its option ``cache``). Thread-safe.
+
+    The keys are digests of tokens.
+    """
 
     def __init__(self, max_tokens: int = _MAX_TOKENS, clock: Clock | None = None) -> None:
         self._max_tokens = max_tokens
@@ -32,7 +35,7 @@ class TokenCache:
             return value
 
     def set(self, key: Any, value: Any, time: float = 0.0) -> None:
-        """Store *value* for *time* seconds."""
+        """Store *value* under *key* for *time* seconds. Above the limit, evict the least recently used entries."""
         with self._lock:
             self._entries[key] = (self._clock.monotonic() + time, value)
             self._entries.move_to_end(key)

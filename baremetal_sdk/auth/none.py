@@ -1,4 +1,4 @@
-"""No authentication: every client may do everything."""
+"""Middleware for ``auth_strategy = noauth``: every client may do everything."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 class NoAuth:
-    """Accepts all requests, without an identity.
+    """WSGI middleware that accepts all requests and sets no identity.
 
-    The HTTP server listens only on loopback and unix sockets for it, unless *allow_public* is set.
+    Without *allow_public*, the HTTP server refuses to serve it on addresses that other machines can reach.
     """
 
     def __init__(self, app: WSGIApplication, *, allow_public: bool = False) -> None:
@@ -22,6 +22,6 @@ class NoAuth:
         self.loopback_only = not allow_public
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Serve a request."""
+        """Remove an identity from the environment and call the application."""
         environ.pop(IDENTITY_KEY, None)
         return self._app(environ, start_response)

@@ -1,4 +1,4 @@
-"""Password checks with bcrypt, with limits on their cost. bcrypt is slow by design."""
+"""Password checks with bcrypt, which is slow by design. A cache and limits reduce their cost."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MAX_WAIT_S = 5.0
 
 
 class TooBusy(Exception):
-    """The limit of password checks is reached."""
+    """The password was not checked in time, because the limit of checks or of waiting callers is reached."""
 
 
 class PasswordChecker:
@@ -60,15 +60,18 @@ class PasswordChecker:
         """Cost and hash for checks of unknown users."""
 
     def is_cached(self, user: str, password: str) -> bool:
-        """Return whether the password was valid a short time ago. No hash is computed."""
+        """Return whether a check in the last minute found the password valid. No bcrypt hash is computed."""
         return self._get_valid_until(user, password) > self._clock.monotonic()
 
     def was_valid(self, user: str, password: str) -> bool:
-        """Return whether the password was valid at some time with the user's present hash. No hash is computed."""
+        """Return whether an earlier check with the user's present hash found the password valid. No bcrypt hash is computed."""
         return self._get_valid_until(user, password) > 0.0
 
     def is_valid(self, user: str, password: str) -> bool:
-        """Return whether *password* is the password of *user*. Blocks for a check. Raises :class:`TooBusy`."""
+        """Return whether *password* is the password of *user*. Each call runs a bcrypt check or waits for one, and may block.
+
+        Raises :class:`TooBusy` if the password was not checked.
+        """
         stored = self._users.get_hash(user)
         digest = self._compute_digest(user, password, stored or b"")
         with self._lock:
@@ -90,7 +93,7 @@ class PasswordChecker:
                 self.waiting -= 1
 
     def _get_valid_until(self, user: str, password: str) -> float:
-        """Return the end of the cached validity (monotonic), also if it has passed, or 0."""
+        """Return the time at which the cached result expires or expired (monotonic). 0 if no check found the password valid."""
         stored = self._users.get_hash(user)
         if stored is None:
             return 0.0
@@ -139,7 +142,7 @@ class PasswordChecker:
         return hmac.new(self._key, framed, hashlib.sha256).digest()
 
     def _get_dummy_hash(self) -> bytes:
-        """Return the hash of a random password with the highest cost of the file."""
+        """Return a hash of a random password, with the highest cost in the file. Checks of unknown users use it."""
         cost = self._users.cost
         if self._dummy_hash is None or self._dummy_hash[0] != cost:
             self._dummy_hash = (cost, bcrypt.hashpw(secrets.token_bytes(16).hex().encode(), bcrypt.gensalt(cost)))

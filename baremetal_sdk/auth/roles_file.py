@@ -1,4 +1,4 @@
-"""File of roles: the role of each user, and the project of the role. It is read again when it changes."""
+"""File with the role of each user, and the project of the role. It is read again when it changes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _CHECK_INTERVAL_S = 1.0
 
 @dataclass(frozen=True)
 class RoleGrant:
-    """Content of one line: a role in *project*, or in system scope if it is None."""
+    """Content of one line of the file: a role in *project*, or in system scope if *project* is None."""
 
     role: str
     project: str | None = None
@@ -51,7 +51,7 @@ class RolesFile:
         self._checked_at = self._clock.monotonic()
 
     def get_grant(self, user: str) -> RoleGrant | None:
-        """Return the grant of *user*, or None if the user has none."""
+        """Return the grant of *user*, or else that of ``*``, or else None. Read the file again if it has changed."""
         if self._clock.monotonic() - self._checked_at >= _CHECK_INTERVAL_S:
             self._checked_at = self._clock.monotonic()
             self._reload_if_changed()
@@ -99,14 +99,14 @@ class RolesFile:
 
 
 class RolesMiddleware:
-    """WSGI middleware behind authentication that replaces the caller's roles with those of the file."""
+    """WSGI middleware behind authentication. It replaces the caller's roles and project with those of the file."""
 
     def __init__(self, app: WSGIApplication, roles: RolesFile) -> None:
         self._app = app
         self._roles = roles
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Serve a request."""
+        """Replace roles and project of the identity in the environment, and call the application."""
         identity: Identity | None = environ.get(IDENTITY_KEY)
         if identity is not None:
             environ[IDENTITY_KEY] = apply_grant(identity, self._roles.get_grant(identity.user))
@@ -114,7 +114,7 @@ class RolesMiddleware:
 
 
 def apply_grant(identity: Identity, grant: RoleGrant | None) -> Identity:
-    """Return *identity* with the role and the project of *grant*, or without roles if it is None."""
+    """Return a copy of *identity* with the role and the project of *grant*. Without a grant it has neither roles nor project."""
     if grant is None:
         return replace(identity, project=None, roles=frozenset(), is_system=False)
     return replace(identity, project=grant.project, roles=frozenset({grant.role}), is_system=grant.project is None)

@@ -1,4 +1,4 @@
-"""Selects the authentication middleware for ``[DEFAULT] auth_strategy``."""
+"""Choice of the authentication middleware for ``[DEFAULT] auth_strategy``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def add_authentication(app: WSGIApplication, config: ConductorConfig) -> WSGIApplication:
-    """Wrap *app* in the authentication that *config* names. Raises ``ConfigurationError``, which names the option."""
+    """Return *app* wrapped in the middleware for ``auth_strategy``. Raises ``ConfigurationError``, which names the option."""
     if config.auth_strategy == "http_basic":
         users = UserFile(config.http_basic_auth_user_file)
         # Half of the threads may wait for password checks. The other half serves all other requests.

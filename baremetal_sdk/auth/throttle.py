@@ -1,4 +1,4 @@
-"""Exponential back-off per client after failed logins."""
+"""Exponential back-off per address and user after failed logins."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from baremetal_sdk.clock import Clock, SystemClock
 from baremetal_sdk.http.address import get_client_network
 
 _FREE_FAILURES = 5
-"""Failures of a user at one address without a wait, because people mistype."""
+"""Number of failures of a user at one address that cause no wait, because people mistype."""
 _MAX_WAIT_S = 60.0
 """Maximum wait in seconds after a failure."""
 _RESET_AFTER_S = 600.0
@@ -17,12 +17,15 @@ _RESET_AFTER_S = 600.0
 _MAX_ENTRIES = 4096
 """Maximum number of entries. The entry with the oldest failure is evicted first."""
 _FREE_ADDRESS_FAILURES = 20
-"""Failures of one address with any user names without a wait, because several users may share an address."""
+"""Number of failures at one address, for any users, that cause no wait, because several users may share an address."""
 _Key = tuple[str, str | None]
 
 
 class LoginThrottle:
-    """Counts failures by address and user, and by address alone. Thread-safe.
+    """Counter of failed logins by address and user, and by address alone. Thread-safe.
+
+    It only computes the wait. The caller rejects logins before its end. An IPv6 address counts as its /64 network. A full table
+    drops the entry with the oldest failure.
 
     Failures at other addresses do not count for a user. Otherwise anyone could lock out a user by failing in the user's name.
     """
@@ -33,13 +36,13 @@ class LoginThrottle:
         self._failures: OrderedDict[_Key, tuple[int, float]] = OrderedDict()
 
     def get_wait_s(self, peer: str, user: str) -> float:
-        """Return the seconds until *user* may try again from *peer*. 0 means now."""
+        """Return the seconds until *user* may try to log in again from the address *peer*. 0 means now."""
         with self._lock:
             now = self._clock.monotonic()
             return max(self._get_left_s(key, free, now) for key, free in _build_keys(peer, user))
 
     def record_failure(self, peer: str, user: str) -> None:
-        """Count a wrong password."""
+        """Count a wrong password of *user* at the address *peer*."""
         with self._lock:
             now = self._clock.monotonic()
             for key, _ in _build_keys(peer, user):
@@ -61,6 +64,6 @@ class LoginThrottle:
 
 
 def _build_keys(peer: str, user: str) -> tuple[tuple[_Key, int], tuple[_Key, int]]:
-    """Return the keys of a login, each with its number of free failures."""
+    """Return the two keys under which a login is counted, each with its number of failures that cause no wait."""
     client = get_client_network(peer)
     return ((client, user), _FREE_FAILURES), ((client, None), _FREE_ADDRESS_FAILURES)

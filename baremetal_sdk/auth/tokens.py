@@ -1,4 +1,4 @@
-"""API tokens for machines.
+"""API tokens for programs that call the API, and the middleware that accepts them.
 
 A token is 256 random bits with a role, a project and an expiry time. The store keeps only its digest. A token is displayed once
 and can be revoked at any time.
@@ -39,7 +39,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 
 
 class Tokens:
-    """Tokens in a store."""
+    """API tokens in a store: create, list, revoke and check them."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
@@ -88,7 +88,7 @@ class Tokens:
 
 
 class TokenBackend(Protocol):
-    """Source of tokens, such as a conductor."""
+    """Owner of the store with the API tokens, such as a conductor."""
 
     @property
     def store(self) -> Store:
@@ -104,9 +104,9 @@ class TokenBackend(Protocol):
 
 
 class TokenAuth(Authenticator):
-    """WSGI middleware that authenticates requests with a token of ours and passes them to *app*.
+    """WSGI middleware that authenticates requests with an API token and passes them to *app*.
 
-    Requests without a token go to *fallback*, which authenticates them in another way.
+    Requests without an API token go to *fallback*, the application behind another kind of authentication.
     """
 
     def __init__(
@@ -117,14 +117,18 @@ class TokenAuth(Authenticator):
         self._backend = backend
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Serve a request."""
+        """Authenticate a request with an API token, or pass a request without one to the fallback."""
         if _get_token(environ) is None:
             environ.pop(IDENTITY_KEY, None)
             return self._fallback(environ, start_response)
         return super().__call__(environ, start_response)
 
     def identify(self, environ: dict[str, Any]) -> Identity:
-        """Return the caller's identity. Raises :class:`AuthenticationError`."""
+        """Return the identity for the API token of the request.
+
+        Raises :class:`AuthenticationError` for an invalid token (401), before the backend is ready (503) or for an error of the
+        store.
+        """
         if not self._backend.ready:
             raise AuthenticationError("the service is starting or stopping; try again later", status=503, retry_after=1.0)
         try:
@@ -143,7 +147,7 @@ def _audit(action: str, record: TokenRecord, by: str | None) -> None:
 
 
 def _get_token(environ: dict[str, Any]) -> str | None:
-    """Return the token in the headers, or None. A Keystone token in ``X-Auth-Token`` lacks the prefix and does not count."""
+    """Return the Bearer token, or the API token in ``X-Auth-Token``, or None. A Keystone token there lacks the prefix."""
     scheme, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
     if scheme.lower() == "bearer":
         return str(token.strip())
@@ -157,7 +161,7 @@ def _compute_digest(secret: str) -> bytes:
 
 
 def _validate(name: str, role: str, *, days: int, project: str | None) -> None:
-    """Raise ``InvalidInput`` with all problems of a new token."""
+    """Raise ``InvalidInput`` with all problems of the fields of a new token."""
     problems: list[Problem] = []
     if not _NAME.fullmatch(name):
         problems.append(Problem("name", f"it is {name[:64]!r}", "use up to 255 letters, digits and ._-"))

@@ -104,10 +104,7 @@ class EventLoop:
         return len(self._open.by_fd)
 
     def finish_request(self, conn: Connection, keep_alive: bool) -> None:
-        """Return *conn* from a worker that has answered its request. The worker calls this.
-
-        The loop sends the rest of the response. Then the connection waits for the next request, or closes without *keep_alive*.
-        """
+        """Return *conn* from the calling worker, which has answered its request. Without *keep_alive*, *conn* then closes."""
         conn.discard_request()
         # A connection that the loop has cut is no longer open, and its worker closes the descriptor.
         if self._open.by_fd.get(conn.fd) is not conn:
@@ -129,10 +126,7 @@ class EventLoop:
                 self._schedule(conn)
 
     def resume(self, conn: Connection, state: ConnectionState, timeout_s: float | None = None) -> None:
-        """Return *conn* from a worker in *state*. The worker calls this.
-
-        With *timeout_s*, the deadline is that many seconds from now. Without it, the deadline is unchanged.
-        """
+        """Return *conn* from the calling worker in *state*. *timeout_s* from now is its new deadline; None changes nothing."""
         if timeout_s is not None:
             conn.deadline = time.monotonic() + timeout_s
         conn.state = state
@@ -271,10 +265,7 @@ class EventLoop:
     # Reading requests
 
     def _read(self, conn: Connection, thorough: bool) -> None:
-        """Read available input of *conn*, or continue its TLS handshake. Parse the input, or discard it in state ``LINGERING``.
-
-        *thorough* is described at :meth:`Connection.fill`.
-        """
+        """Continue a handshake, or read available input and parse or discard it. :meth:`Connection.fill` uses *thorough*."""
         if conn.state is ConnectionState.HANDSHAKE:
             conn.has_unread_input = False
             return self._submit(conn, self._shake)
@@ -305,7 +296,7 @@ class EventLoop:
             self._schedule(conn)
 
     def _begin_tls(self, conn: Connection) -> None:
-        """Start the TLS handshake, or reject a client that sends plain HTTP with an explanation (status 400)."""
+        """Start the TLS handshake. Reject a request in plain HTTP with status 400. Close the connection for other input."""
         try:
             first = conn.peek()
         except BlockingIOError:
@@ -333,7 +324,7 @@ class EventLoop:
 
     def _reject_oldest_uploads(self) -> None:
         """Reject the oldest uploads (status 503) until the bodies in temporary files fit into their budget."""
-        error = HTTPError(503, "the upload was rejected: all uploads together exceed the limit of the server; try again later")
+        error = HTTPError(503, "upload rejected: all uploads together exceed the limit of the server; try again later")
         for conn in self._open.find_uploads():
             if self._budget.is_full:
                 self._guard(self._reject, conn, error)
@@ -349,15 +340,10 @@ class EventLoop:
             conn.state = previous
             if previous is ConnectionState.HANDSHAKE:  # without TLS the client could not read an error
                 return self._open.close(conn)
-            self._reject(
-                conn, HTTPError(503, "the request was rejected: too many requests are waiting; try again later"), exc.retry_after
-            )
+            self._reject(conn, HTTPError(503, "request rejected: too many requests wait; try again later"), exc.retry_after)
 
     def _reject(self, conn: Connection, error: HTTPError, retry_after: float | None = None) -> None:
-        """Send *error* and then close the connection, because the start of the next request is unknown.
-
-        *retry_after* is the value of the header Retry-After in seconds.
-        """
+        """Send *error* and close the connection: the start of the next request is unknown. *retry_after* is in seconds."""
         conn.discard_input()
         if self._log_rejection is not None:
             self._log_rejection(conn.remote_addr, error.status)
@@ -394,7 +380,7 @@ class EventLoop:
 
     def _on_timeout(self, conn: Connection) -> None:
         if conn.state in (ConnectionState.READING_HEAD, ConnectionState.READING_BODY):
-            self._reject(conn, HTTPError(408, "the request timed out: its headers or its body arrived too slowly; try again"))
+            self._reject(conn, HTTPError(408, "request timed out: its headers or its body arrived too slowly; try again"))
         else:
             self._open.close(conn, abort=conn.state is ConnectionState.SENDING)
 
