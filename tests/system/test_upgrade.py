@@ -170,5 +170,5 @@ class UpgradeTest(FleetCase):
         node = self.enroll_with(client, 0)
         error = self.get_error(client.set_provision_state, node, "manage")
         self.assertEqual(501, error.status)
-        self.assertIn(f"{next_release.METHOD} is asked for in version {next_release.NEXT_VERSION}", str(error))
+        self.assertIn(f"RPC method {next_release.METHOD}: version {next_release.NEXT_VERSION} was requested", str(error))
         self.assertEqual("enroll", client.get_node(node)["provision_state"])
