@@ -1,4 +1,4 @@
-"""Simulated bare-metal machines, driven in process or reached as Redfish or IPMI BMCs on loopback."""
+"""Simulated bare-metal machines for tests: driven in the process, or through simulated Redfish or IPMI BMCs on loopback."""
 
 from baremetal_fake.bmc_account import Account, BMCCounters
 from baremetal_fake.faults import Effect, Fault, FaultPlan

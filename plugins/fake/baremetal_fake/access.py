@@ -1,4 +1,4 @@
-"""Base classes of the interfaces: access to the machine of a node, directly or through a session at its BMC."""
+"""Base classes of the interfaces of ``fake-hardware``: they reach a node's machine directly, or by a session at its BMC."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from baremetal_interfaces.faults import translate
 
 
 class MachineAccess(Interface):
-    """Base of the interfaces named ``fake``, which call the machine directly."""
+    """Base of the interfaces named ``fake``, which reach the simulated machine directly, without a session."""
 
     info_type: ClassVar[type[FakeInfo]] = FakeInfo
 
@@ -27,7 +27,10 @@ class MachineAccess(Interface):
         self._default = self._racks[DEFAULT_RACK]
 
     def bmc(self, task: Task) -> AbstractContextManager[FakeBMC]:
-        """Return a context manager with the BMC of the task's machine. It turns errors of the BMC into errors of the contract."""
+        """Return a context manager that yields an in-process client of the BMC of the task's machine.
+
+        The block turns errors of the simulated BMC into errors of the contract.
+        """
         return self._open_directly(task)
 
     @contextmanager
@@ -43,13 +46,13 @@ class MachineAccess(Interface):
 
 
 class SessionAccess(MachineAccess):
-    """Base of the interfaces named ``fake-bmc``, which borrow a session at the BMC as drivers of real BMCs do."""
+    """Base of the interfaces named ``fake-bmc``, which borrow a BMC session from the runtime, as drivers of real BMCs do."""
 
     info_type = FakeBMCInfo
     connector = FakeConnector
 
     def bmc(self, task: Task) -> AbstractContextManager[FakeBMC]:
-        """Return a context manager with the BMC of the task's machine, reached through a borrowed session."""
+        """Return a context manager that yields a client of the BMC of the task's machine, through a borrowed session."""
         return self._borrow_session(task)
 
     @contextmanager

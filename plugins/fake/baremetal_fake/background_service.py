@@ -1,4 +1,4 @@
-"""A test service that runs an asyncio event loop on a separate thread."""
+"""Base class of the Redfish and the IPMI test service: it runs an asyncio event loop on a separate thread."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from typing import Self, TypeVar
 T = TypeVar("T")
 
 CALL_TIMEOUT_S = 30.0
-"""Maximum seconds that :meth:`BackgroundService.run_on_loop` waits for the event loop."""
+"""Maximum seconds that :meth:`BackgroundService.run_on_loop` waits for the result of an action."""
 
 
 class BackgroundService(ABC):
-    """Base of the Redfish and the IPMI test service: starts and stops the thread and its event loop.
+    """Base of the Redfish and the IPMI test service. It starts and stops the thread that runs the event loop.
 
-    A service is a context manager and can be started again after it was stopped. :meth:`start` and :meth:`stop` may be
-    called from any thread, but not from two threads at the same time.
+    A service is a context manager and can be started again after it was stopped. Any thread may call :meth:`start` and
+    :meth:`stop`, but only one thread at a time.
     """
 
     def __init__(self, thread_name: str) -> None:
@@ -37,9 +37,9 @@ class BackgroundService(ABC):
         self.stop()
 
     def start(self) -> None:
-        """Start the thread and return when every socket listens.
+        """Start the thread, and return when every socket listens.
 
-        Raises RuntimeError if the service runs already, and OSError if an address or a port cannot be bound.
+        Raises RuntimeError if the service already runs, and OSError if an address or a port cannot be bound.
         """
         if self._thread is not None:
             raise RuntimeError("cannot start the service: it is already running; stop it first")
@@ -54,7 +54,7 @@ class BackgroundService(ABC):
             raise
 
     def stop(self) -> None:
-        """Close all sockets and wait for the thread to end. Does nothing if the service is not running."""
+        """Close all sockets and connections, and wait for the thread to end. Does nothing if the service is not running."""
         thread, self._thread = self._thread, None
         if thread is not None:
             # A thread that failed to listen has no loop any more: there is nothing to wake, only a thread to join.
@@ -64,10 +64,10 @@ class BackgroundService(ABC):
         self._clean_up()
 
     def run_on_loop(self, action: Callable[[], T]) -> T:
-        """Run *action* on the event loop and return its result.
+        """Run *action* on the event loop, wait for it, and return its result.
 
-        The event loop alone reads and writes connections and sessions, so that they need no lock. While the service is
-        stopped, nothing else touches them, and *action* runs on the calling thread.
+        Only the event loop reads and writes connections and sessions, so they need no lock. While the service is stopped,
+        *action* runs on the calling thread. Raises the error of *action*, and TimeoutError after 30 seconds.
         """
         if self._loop is None or self._thread is None:
             return action()
@@ -79,17 +79,20 @@ class BackgroundService(ABC):
 
     @abstractmethod
     async def _open_sockets(self) -> None:
-        """Open all sockets. Runs on the event loop; an error becomes the error of :meth:`start`."""
+        """Open all sockets of the service. Runs on the event loop; :meth:`start` raises the error of a failure."""
 
     @abstractmethod
     def _close_sockets(self) -> None:
-        """Close the sockets that are open, also after :meth:`_open_sockets` failed. Runs on the event loop."""
+        """Close all open sockets and connections of the service.
+
+        Runs on the event loop, also after :meth:`_open_sockets` failed.
+        """
 
     def _prepare(self) -> None:
-        """Prepare a start. Runs on the calling thread, before the service's thread exists."""
+        """Prepare a start, if the service needs that. Runs on the calling thread, before the service's thread exists."""
 
     def _clean_up(self) -> None:
-        """Clean up after a stop. Runs on the calling thread, after the service's thread has ended."""
+        """Clean up after a stop, if the service needs that. Runs on the calling thread, after the service's thread has ended."""
 
     def _run(self, listening: Future[None]) -> None:
         try:

@@ -1,4 +1,4 @@
-"""Sessions at a simulated BMC. The runtime opens and closes them as it does at real BMCs."""
+"""Connector of the ``fake-bmc`` interfaces: it opens and closes sessions at simulated BMCs, as connectors of real BMCs do."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from baremetal_interfaces import Connector, Deadline, Fault, check_send
 
 
 class FakeSession:
-    """A session at the BMC of one machine."""
+    """An open session at the simulated BMC of one machine."""
 
     def __init__(self, rack: Rack, machine: Machine) -> None:
         self.rack = rack
@@ -25,7 +25,7 @@ class FakeSession:
     def bmc(self, deadline: Deadline | None = None) -> FakeBMC:
         """Return a client whose calls end at *deadline*; raise SessionExpired if the session is closed.
 
-        Without a deadline, the calls end after the rack's patience.
+        Without a deadline, the calls end after the patience of the rack (default: 30 seconds).
         """
         if self.closed:
             raise SessionExpired("the session is closed; log in again")
@@ -33,13 +33,16 @@ class FakeSession:
 
 
 class FakeConnector(Connector[FakeSession]):
-    """Connector that logs in at the BMC of the machine named by ``fake_machine``."""
+    """Connector that logs in at the simulated BMC of the machine that ``fake_machine`` names."""
 
     def __init__(self) -> None:
         self._racks = HeldRacks()
 
     def open(self, info: FakeBMCInfo, tls: ssl.SSLContext | None, deadline: Deadline) -> FakeSession:
-        """Log in and return the session. Fault plans call this operation ``login``."""
+        """Log in with the credentials in *info*, and return the session. Fault plans call this operation ``login``.
+
+        Raises LoginRefused if the credentials are wrong, or the error of a fault.
+        """
         rack = self._racks[info.fake_rack]
         machine = rack.machine(info.fake_machine)
         machine.set_client_faults(info.fake_faults)
@@ -59,10 +62,15 @@ class FakeConnector(Connector[FakeSession]):
         if fault is not None:
             apply_fault(fault, rack, deadline)
         if not rack.accepts(machine.name, info.fake_username, info.fake_password):
-            raise LoginRefused(f"the BMC of {machine.name} refused the credentials of account {info.fake_username}")
+            raise LoginRefused(
+                f"cannot log in at the BMC of {machine.name}: it refused the credentials of account {info.fake_username}"
+            )
 
     def close(self, session: FakeSession, deadline: Deadline) -> None:
-        """Log out. Fault plans call this operation ``logout``. Does nothing if the session is closed."""
+        """Log out and mark *session* as closed. Fault plans call this operation ``logout``. Does nothing if it is already closed.
+
+        Raises the error of a fault, except that of ``expire``.
+        """
         if session.closed:
             return
         session.closed = True
@@ -74,12 +82,12 @@ class FakeConnector(Connector[FakeSession]):
             apply_fault(fault, session.rack, deadline)
 
     def classify(self, exc: Exception) -> Fault:
-        """Return the fault that an error of a simulated BMC stands for."""
+        """Return the fault class of the contract for *exc*, an error of a simulated BMC."""
         return classify(exc)
 
 
 def classify(exc: Exception) -> Fault:
-    """Return the fault of the contract that an error of a simulated BMC stands for."""
+    """Return the fault class of the contract for *exc*, an error of a simulated BMC. Unknown errors are ``OTHER``."""
     meanings: tuple[tuple[type[FakeBMCError], Fault], ...] = (
         (LoginRefused, Fault.AUTH),
         (SessionExpired, Fault.EXPIRED),

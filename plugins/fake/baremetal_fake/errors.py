@@ -1,31 +1,31 @@
-"""Errors that the in-process client of a simulated BMC raises, as the device library of a real BMC would."""
+"""Errors of the in-process client of a simulated BMC. They stand for those of a device library."""
 
 from __future__ import annotations
 
 
 class FakeBMCError(Exception):
-    """Base of the errors of a simulated BMC."""
+    """Base of the errors that a client of a simulated BMC raises."""
 
 
 class LoginRefused(FakeBMCError):
-    """Error of a login with wrong credentials, or with a fault of effect ``auth``."""
+    """Error raised when the BMC refuses the credentials of a login or a command."""
 
 
 class SessionExpired(FakeBMCError):
-    """Error of a session that has ended. The client has to log in again."""
+    """Error raised when the session has ended. The client must log in again."""
 
 
 class NoAnswer(FakeBMCError):
-    """Error of a request without an answer before the deadline, or whose connection broke."""
+    """Error raised when the BMC does not answer before the deadline, or the connection breaks."""
 
 
 class BMCBusy(FakeBMCError):
-    """Error of a BMC that is busy, or whose table of sessions is full. The client has to try again later."""
+    """Error raised when the BMC is busy. The client must try again later."""
 
 
 class CommandRejected(FakeBMCError):
-    """Error of a command that the BMC understood but did not carry out."""
+    """Error raised when the BMC answers a command with an error and does not carry it out."""
 
 
 class InvalidAnswer(FakeBMCError):
-    """Error of an answer that a client cannot read."""
+    """Error raised when the client cannot read the answer of the BMC."""

@@ -1,4 +1,7 @@
-"""Fault plans: which faults occur at which operations of a machine, and how often. A plan is data and can be sent as JSON."""
+"""Fault plans of simulated machines: which faults occur at which operations of a BMC, and how often.
+
+A plan is data and can be read from JSON and written as JSON.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +17,10 @@ from baremetal_interfaces import InvalidInput, Problem
 
 
 class Effect(StrEnum):
-    """Effects of a fault."""
+    """Effects that a fault can have on an operation of a simulated BMC."""
 
     SLOW = "slow"
-    """The answer is delayed by ``seconds``."""
+    """The BMC answers ``seconds`` later."""
     REFUSE = "refuse"
     """The BMC answers the command with an error and does not carry it out."""
     LOSE = "lose"
@@ -27,11 +30,11 @@ class Effect(StrEnum):
     BOUNCE = "bounce"
     """The power command takes effect, and ``seconds`` later the power returns to its former state."""
     HANG = "hang"
-    """The BMC does not answer while the client waits, and does not carry out the command."""
+    """The BMC does not answer before the client's deadline, and does not carry out the command."""
     DROP = "drop"
     """The connection breaks without an answer, and the command is not carried out."""
     WRONG = "wrong"
-    """The answer is not valid."""
+    """The answer is not valid, and the command is not carried out. Over IPMI, it is carried out."""
     TRUNCATE = "truncate"
     """The answer ends in the middle. Over a network, the command is carried out."""
     MISTYPE = "mistype"
@@ -45,15 +48,16 @@ class Effect(StrEnum):
 
 
 TIMED_EFFECTS = frozenset({Effect.SLOW, Effect.LATE, Effect.BOUNCE})
-"""Effects that require ``seconds``."""
+"""Effects that need a value of ``seconds`` above 0."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault at the operations that match the pattern *operation*, such as ``set_power`` or ``get_*``.
+    """A fault that occurs at the BMC operations whose names match *operation*, such as ``set_power`` or the pattern ``get_*``.
 
-    The fault occurs from the *nth* such operation on, *times* times; None: every time. *seconds* belongs to the effects
-    ``slow``, ``late`` and ``bounce``. *message* replaces the text of the error. *status* is the HTTP status of ``refuse``.
+    The fault first occurs at the matching operation number *nth*, and *times* times in a row; None: at all later ones.
+    *seconds* belongs to the effects ``slow``, ``late`` and ``bounce``. *message* replaces the text of the error. *status* is
+    the HTTP status of the effect ``refuse``.
     """
 
     operation: str
@@ -75,11 +79,11 @@ class Fault:
         return cls(**{**value, "effect": Effect(value["effect"])})
 
     def to_json(self) -> dict[str, Any]:
-        """Return the JSON value of this fault."""
+        """Return the fault as a JSON object."""
         return {**asdict(self), "effect": self.effect.value}
 
     def occurs_at(self, count: int) -> bool:
-        """Return whether the fault occurs at the matching operation number *count*, counted from 1."""
+        """Return whether the fault occurs at the matching operation number *count* (counted from 1)."""
         return count >= self.nth and (self.times is None or count < self.nth + self.times)
 
 
@@ -115,20 +119,21 @@ _CHECKS: dict[str, tuple[str, Any]] = {
     "message": ("a string", lambda value: isinstance(value, str)),
     "status": ("an integer from 400 to 599", lambda value: _is_int(value, 400) and value < 600),
 }
-"""Requirement and check of the value of each field."""
+"""Requirement (as text) and check of the value of each field of a fault."""
 
 
 @dataclass(frozen=True)
 class FaultPlan:
-    """A list of faults. If several occur at one operation, only the first one applies."""
+    """A list of faults for one machine. If several faults occur at one operation, the first one in the list applies."""
 
     faults: tuple[Fault, ...] = ()
 
     @classmethod
     def from_json(cls, value: Any, where: str = "faults") -> FaultPlan:
-        """Return the plan in a JSON value: a list of faults, or an object that maps operations to a fault or a list of faults.
+        """Return the plan in *value*: a list of faults, or an object that maps operations to a fault or a list of faults.
 
         ``{"set_power": {"effect": "lose", "nth": 2}}`` means ``[{"operation": "set_power", "effect": "lose", "nth": 2}]``.
+        Raises InvalidInput with all problems, each with its path below *where*.
         """
         if isinstance(value, Mapping):
             entries = [(f"{where}/{name}", fault) for name, faults in value.items() for fault in _add_operation(name, faults)]
@@ -140,18 +145,24 @@ class FaultPlan:
 
     @classmethod
     def load(cls, path: str) -> FaultPlan:
-        """Return the plan in a JSON file."""
+        """Return the plan in the JSON file *path*; raise InvalidInput if its content is not valid, OSError if it is unreadable.
+
+        The content has the format of :meth:`from_json`.
+        """
         return cls.from_json(_read_json(path), path)
 
     @classmethod
     def load_by_machine(cls, path: str) -> dict[str, FaultPlan]:
-        """Return the plans in a JSON file by pattern of machine names. A file that holds a list has one plan for all machines."""
+        """Return the fault plans in the JSON file *path*, by pattern of machine names.
+
+        If the file holds a list, that list is the plan of all machines. Raises InvalidInput if the content is not valid.
+        """
         value = _read_json(path)
         by_machine = value if isinstance(value, dict) else {"*": value}
         return {pattern: cls.from_json(plan, f"{path}: {pattern}") for pattern, plan in by_machine.items()}
 
     def to_json(self) -> list[dict[str, Any]]:
-        """Return the JSON value of this plan."""
+        """Return the plan as a JSON list."""
         return [fault.to_json() for fault in self.faults]
 
 
@@ -164,7 +175,7 @@ def _read_json(path: str) -> Any:
 
 
 def _add_operation(operation: Any, value: Any) -> list[Any]:
-    """Return the fault or faults in *value* with their *operation*."""
+    """Return *value*, a fault or a list of faults, as a list of JSON faults with their *operation*."""
     faults = list(value) if isinstance(value, list | tuple) else [value]
     return [{"operation": operation, **fault} if isinstance(fault, Mapping) else fault for fault in faults]
 
@@ -183,7 +194,7 @@ def _read_faults(entries: Iterable[tuple[str, Any]]) -> list[Fault]:
 
 
 class FaultInjector:
-    """A fault plan and its progress: counts the matching operations of each fault. Thread-safe."""
+    """A fault plan together with the number of matching operations of each fault so far. Thread-safe."""
 
     def __init__(self, plan: FaultPlan) -> None:
         self.plan = plan
@@ -191,7 +202,7 @@ class FaultInjector:
         self._counts = [0] * len(plan.faults)
 
     def next(self, operation: str) -> Fault | None:
-        """Count *operation* and return the fault that applies to it, if any."""
+        """Count *operation*, and return the fault that applies to it, or None."""
         found: Fault | None = None
         with self._lock:
             for index, fault in enumerate(self.plan.faults):

@@ -1,4 +1,4 @@
-"""The hardware type of simulated machines."""
+"""Hardware type ``fake-hardware``, which drives simulated machines in the process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ``driver_info`` of nodes with simulated machines."""
+"""Options in ``driver_info`` of nodes that use ``fake-hardware``."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _FAULTS = (
 
 @dataclass(frozen=True)
 class FakeInfo(DriverInfo):
-    """The name of the machine, its rack and its faults. All options may be left out."""
+    """Options of the ``fake`` interfaces: the name of the simulated machine, its rack and its faults. All are optional."""
 
     fake_machine: str | None = option(_MACHINE + " Default: the node's UUID.", default=None)
     fake_rack: str = option("Name of the rack that holds the machine.", default=DEFAULT_RACK)
     fake_faults: dict[str, object] | None = option(_FAULTS, default=None)  # noqa: RUF009
 
     def check(self) -> Iterable[Problem]:
-        """Return the problems of the fault plan."""
+        """Return the problems of the fault plan in ``fake_faults``. The other options have no checks here."""
         if self.fake_faults is not None:
             try:
                 FaultPlan.from_json(self.fake_faults, "driver_info/fake_faults")
@@ -36,7 +36,10 @@ class FakeInfo(DriverInfo):
 
 @dataclass(frozen=True)
 class FakeBMCInfo(FakeInfo):
-    """The same options for the interfaces that log in. The runtime keeps sessions by BMC, so the machine's name is required."""
+    """Options of the ``fake-bmc`` interfaces, which log in at a simulated BMC.
+
+    The name of the machine is required, because it is the address by which the runtime keeps sessions.
+    """
 
     address_option = "fake_machine"
 

@@ -1,4 +1,4 @@
-"""The inventory of a simulated machine. It is derived from the machine's name, so that it is the same after a restart."""
+"""Inventory of a simulated machine. By default it is derived from the machine's name, so it is the same after a restart."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class NIC:
-    """A network interface."""
+    """A network interface of a simulated machine."""
 
     name: str
     mac: str
@@ -20,7 +20,7 @@ class NIC:
 
 @dataclass(frozen=True)
 class Disk:
-    """A disk. *size_gb* is in GiB, like ``local_gb`` in the Bare Metal API."""
+    """A disk of a simulated machine. *size_gb* is in GiB, like ``local_gb`` in the Bare Metal API."""
 
     name: str
     size_gb: int
@@ -30,7 +30,7 @@ class Disk:
 
 @dataclass(frozen=True)
 class Inventory:
-    """The parts of a machine, and the names and numbers that its manufacturer gave it."""
+    """The parts of a simulated machine, its serial number and UUID, and the names that its manufacturer gave it."""
 
     serial: str
     uuid: str
@@ -45,12 +45,12 @@ class Inventory:
 
     @property
     def local_gb(self) -> int:
-        """Size of the first disk in GiB. An image is deployed to that disk."""
+        """Size in GiB of the first disk, which receives a deployed image; 0 without a disk."""
         return self.disks[0].size_gb if self.disks else 0
 
     @classmethod
     def of(cls, name: str, *, nics: int = 2, disks: int = 1, disk_gb: int = 480) -> Inventory:
-        """Return the inventory of the machine *name*."""
+        """Return the inventory that is derived from the machine name *name*, with that many *nics* and *disks*."""
         digest = hashlib.sha256(name.encode()).digest()
         serial = digest[5:10].hex().upper()
         return cls(
@@ -62,6 +62,9 @@ class Inventory:
 
 
 def _mac(digest: bytes, index: int) -> str:
-    """Return a locally administered MAC address (bit 0x02), whose other 40 bits differ between tens of thousands of machines."""
+    """Return the MAC address of network interface *index*: a locally administered address (bit 0x02).
+
+    Its other 40 bits differ between tens of thousands of machines.
+    """
     number = (int.from_bytes(digest[:5], "big") + index) % (1 << 40)
     return ":".join(f"{byte:02x}" for byte in (0x02, *number.to_bytes(5, "big")))

@@ -1,4 +1,4 @@
-"""Simulated machines for the tests of a host application: a script describes them, and the test moves their clock."""
+"""Test laboratory for host applications: a script describes simulated machines, and the test moves their clock."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _ENTRY_KEYS = ("power", "timings", "faults", "disk_image", "ignores_shutdown")
 
 
 class ManualClock:
-    """A clock in seconds that moves only when :meth:`turn` is called. Thread-safe."""
+    """A clock in seconds for tests. It moves only when :meth:`turn` is called. Thread-safe."""
 
     def __init__(self, start: float = 1000.0) -> None:
         self._lock = threading.Lock()
         self._now = start
 
     def __call__(self) -> float:
-        """Return the time in seconds."""
+        """Return the present time of the clock in seconds."""
         with self._lock:
             return self._now
 
@@ -37,7 +37,7 @@ class ManualClock:
 
 
 class Lab:
-    """A rack with a manual clock, whose machines are described by a *script*: patterns of machine names with their entries.
+    """A rack of simulated machines with a manual clock. *script* maps patterns of machine names to entries that describe them.
 
     An entry may hold ``power`` ("on" or "off"), ``timings`` (seconds by name: ``power_on``, ``power_off``, ``shutdown``,
     ``update``), ``faults`` (a fault plan), ``disk_image`` and ``ignores_shutdown``. If several patterns match a name, later
@@ -53,7 +53,7 @@ class Lab:
         self.rack = share(Rack(f"lab-{uuid.uuid4().hex}", clock=self.clock, wait=self.clock.turn))
 
     def machine(self, name: str) -> Machine:
-        """Return the machine *name*. The first call creates it as the script says; later calls leave its state unchanged."""
+        """Return the machine *name*. The first call creates it as the script describes; later calls do not change its state."""
         is_new = all(machine.name != name for machine in self.rack.machines())
         machine = self.rack.machine(name)
         if is_new:
@@ -61,14 +61,15 @@ class Lab:
         return machine
 
     def driver_info(self, name: str) -> dict[str, str]:
-        """Return the ``driver_info`` of a ``fake-hardware`` node with the machine *name*."""
+        """Return the ``driver_info`` for a node of ``fake-hardware`` that uses the machine *name*."""
         return {"fake_machine": self.machine(name).name, "fake_rack": self.rack.name}
 
     def turn(self, seconds: float) -> None:
-        """Move the clock of all machines forward by *seconds*."""
+        """Move the clock of all machines forward by *seconds*. Actions that become due run at the next access to each machine."""
         self.clock.turn(seconds)
 
     def _prepare(self, machine: Machine) -> None:
+        """Set up a new *machine* as the matching entries of the script describe."""
         entry: dict[str, Any] = {}
         for pattern, values in self.script.items():
             if fnmatchcase(machine.name, pattern):

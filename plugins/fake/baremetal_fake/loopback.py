@@ -1,4 +1,4 @@
-"""Addresses on loopback, one for each simulated BMC."""
+"""Loopback addresses for simulated BMCs, one for each machine, and checks of names and addresses."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 ADDRESSES_PER_BLOCK = 250
-"""Number of addresses used of each block of 256. The first and the last are left out: some software treats them as special."""
+"""Number of addresses to use in each block of 256. Some software treats the first and the last addresses as special."""
 
 
 def addresses_in(network: str, count: int) -> tuple[str, ...]:
-    """Return the first *count* addresses of *network*: 250 of each 256, from .1 to .250.
+    """Return the first *count* usable addresses of *network* (CIDR notation): .1 to .250 of each block of 256.
 
-    Raises ValueError if *network* is not on loopback or does not have that many addresses.
+    Raises ValueError if *network* is not on loopback or has too few addresses.
     """
     block = ipaddress.ip_network(network)
     if not block.is_loopback:
@@ -25,15 +25,15 @@ def addresses_in(network: str, count: int) -> tuple[str, ...]:
 
 
 def check_names(names: Sequence[str]) -> None:
-    """Raise ValueError unless *names* holds one or more machine names, all different and not empty."""
+    """Raise ValueError unless *names* holds at least one machine name, and all names are different and not empty."""
     if not names:
-        raise ValueError("the service has no machine: name one or more")
+        raise ValueError("cannot create the test service: it has no machine; name one or more")
     if len(set(names)) != len(names) or not all(names):
         raise ValueError(f"machine names {names!r} are not valid: they must be unique and not empty")
 
 
 def check_addresses(addresses: Sequence[str], machine_count: int) -> None:
-    """Raise ValueError unless *addresses* are on loopback, and their number is one or *machine_count*.
+    """Raise ValueError unless all *addresses* are on loopback, and their number is 1 or *machine_count*.
 
     A test service is not hardened, so it must not be reachable from other hosts.
     """

@@ -1,7 +1,8 @@
-"""A simulated machine. It keeps its own state and never reads or writes the records of a service.
+"""Simulated machine: power, boot, virtual media, firmware, faults and command log.
 
-The caller passes the clock. No thread works between two accesses to a machine: each access first runs the actions that are
-due, in order. So ten thousand machines need no thread, and a test can use a manual clock.
+A machine keeps its own state and never reads or writes the records of a service. The caller passes the clock. No thread
+works between two accesses: each access first runs, in order, the actions that are due. So ten thousand machines need no
+thread, and a test can use a manual clock.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ from baremetal_fake.settings import FirmwareSettings
 from baremetal_interfaces import BootDevice, BootMode, IndicatorState, PowerState, VirtualMediaDevice
 
 MAX_LOG_ENTRIES = 500
-"""Maximum number of commands in a machine's log. It bounds the memory of a long test."""
+"""Maximum number of commands in a machine's log, which bounds the memory of a long test. A full log drops its oldest command."""
 
 
 class Power(StrEnum):
-    """The power of a machine. ``POWERING_ON`` and ``POWERING_OFF`` last as long as the change takes."""
+    """Power of a simulated machine. ``POWERING_ON`` and ``POWERING_OFF`` last as long as the change takes."""
 
     ON = "on"
     OFF = "off"
@@ -34,21 +35,24 @@ class Power(StrEnum):
 
 @dataclass(frozen=True)
 class Timings:
-    """Durations in seconds of a machine's reactions."""
+    """Durations, in seconds, of the changes of a simulated machine."""
 
     power_on: float = 0.0
     """Time to switch on."""
     power_off: float = 0.0
     """Time to switch off by a hard power off or reboot."""
     shutdown: float = 0.0
-    """Time to switch off by a soft power off or reboot, in which the operating system shuts down."""
+    """Time to switch off by a soft power off or reboot, while the operating system shuts down."""
     update: float = 0.0
     """Time to update the firmware of one component."""
 
 
 @dataclass(frozen=True)
 class Boot:
-    """A boot: time in seconds, device, mode, and the image that was started (None: the device held no image)."""
+    """Record of a boot of a simulated machine.
+
+    *at* is the clock time in seconds. *image* is the image that was started; None: the device held no image.
+    """
 
     at: float
     device: BootDevice
@@ -59,7 +63,10 @@ class Boot:
 
 @dataclass(frozen=True)
 class Command:
-    """A command that the BMC received at a time in seconds, and the effect of the fault that applied to it."""
+    """Record of a command that the BMC received.
+
+    *at* is the clock time in seconds. *effect* is that of the fault that applied to the command, or None.
+    """
 
     at: float
     operation: str
@@ -68,15 +75,15 @@ class Command:
 
 
 class Machine:
-    """A simulated machine. Thread-safe."""
+    """A simulated machine with its BMC. Its clock returns seconds. Thread-safe."""
 
     def __init__(self, name: str, *, clock: Callable[[], float], timings: Timings | None = None) -> None:
         self.name = name
         self.timings = timings or Timings()
         self.ignores_shutdown = False
-        """Whether the operating system ignores a request to shut down."""
+        """Whether the operating system ignores a soft power off or reboot."""
         self.disk_image: str | None = None
-        """Image on the disk; None: the disk is empty."""
+        """Image on the disk that the machine boots from; None: the disk is empty."""
         self.network_image: str | None = None
         """Image that the network provides at boot; None: no image."""
         self.raid: tuple[Mapping[str, Any], ...] = ()
@@ -86,7 +93,7 @@ class Machine:
         self.nmi_count = 0
         self.log: deque[Command] = deque(maxlen=MAX_LOG_ENTRIES)
         self.operations: Counter[str] = Counter()
-        """Number of requests that the BMC received for each operation."""
+        """Number of operations that the BMC received, by name."""
         self._clock = clock
         self._inventory: Inventory | None = None
         self._lock = threading.RLock()
@@ -116,6 +123,7 @@ class Machine:
 
     @inventory.setter
     def inventory(self, inventory: Inventory) -> None:
+        """Parts of the machine. By default, they are derived from its name."""
         with self._lock:
             self._inventory = inventory
 
@@ -123,16 +131,17 @@ class Machine:
 
     @property
     def power(self) -> Power:
-        """Present power."""
+        """Present power of the machine."""
         with self._lock:
             self._run_due_actions()
             return self._power
 
     def command_power(self, state: PowerState, delay: float = 0.0) -> None:
-        """Receive a power command that starts to take effect after *delay* seconds.
+        """Receive a power command, which starts to take effect after *delay* seconds.
 
-        ``ON`` does nothing at a machine that is on. A reboot of a machine that is off switches it on. A new command replaces
-        one that is in progress. Raises ValueError if *state* is not a power command.
+        ``ON`` does nothing if the machine is on. A reboot of a machine that is off switches it on. A new command replaces a
+        command in progress. Soft commands do nothing if the operating system ignores them. Raises ValueError if *state* is
+        not a power command.
         """
         with self._lock:
             self._run_due_actions()
@@ -146,24 +155,24 @@ class Machine:
             self._run_due_actions()
 
     def bounce(self, seconds: float, back_to: Power) -> None:
-        """Let the power return to *back_to* after *seconds*, even if other commands follow."""
+        """Schedule a return of the power to *back_to* after *seconds*, even if other power commands follow."""
         action = self._finish_off if back_to in (Power.OFF, Power.POWERING_OFF) else self._return_on
         with self._lock:
             # The separate tag keeps this action when a later command drops the actions with the tag "power".
             self._schedule.add(self._clock() + seconds, "bounce", action)
 
     def run_due_actions(self) -> None:
-        """Run the actions that are due now."""
+        """Run the scheduled actions that are due now, such as the end of a power change."""
         with self._lock:
             self._run_due_actions()
 
     def _run_due_actions(self) -> None:
-        """Run the actions that are due now. The caller holds the lock."""
+        """Run the scheduled actions that are due now. The caller holds the lock."""
         if self._schedule:
             self._schedule.run(self._clock())
 
     def _first_action(self, state: PowerState) -> Callable[[float], None]:
-        """Return the action that begins the change of power that *state* asks for."""
+        """Return the action that begins the power change to *state*; raise ValueError if *state* is not a power command."""
         off_seconds = self.timings.shutdown if state in (PowerState.SOFT_OFF, PowerState.SOFT_REBOOT) else self.timings.power_off
         if state is PowerState.ON:
             return self._begin_on
@@ -207,7 +216,7 @@ class Machine:
     # -- boot ----------------------------------------------------------------------------------------------------
 
     def _boot(self, at: float) -> None:
-        """Boot as firmware does: apply the pending settings, start from the boot device, and end an override for one boot."""
+        """Boot as firmware does: apply pending BIOS settings, start from the boot device, and end an override for one boot."""
         self._firmware.apply_pending()
         device, image = self._boot_source()
         if not self._override_persistent:
@@ -217,6 +226,7 @@ class Machine:
         self._last_boot = Boot(at, device, self._boot_mode, secure, image)
 
     def _boot_source(self) -> tuple[BootDevice, str | None]:
+        """Return the device that the machine boots from, and the image on that device, or None."""
         device = self._override or BootDevice.DISK
         if device is BootDevice.CDROM and VirtualMediaDevice.CDROM in self._media:
             return device, self._media[VirtualMediaDevice.CDROM]
@@ -231,19 +241,19 @@ class Machine:
 
     @property
     def boot_count(self) -> int:
-        """Number of boots."""
+        """Number of boots since the machine was created."""
         self.run_due_actions()
         return self._boot_count
 
     @property
     def last_boot(self) -> Boot | None:
-        """Last boot; None if the machine has not booted."""
+        """Record of the last boot; None if the machine has not booted."""
         self.run_due_actions()
         return self._last_boot
 
     @property
     def firmware(self) -> FirmwareSettings:
-        """Settings and versions of the firmware."""
+        """BIOS settings and firmware versions of the machine."""
         self.run_due_actions()
         return self._firmware
 
@@ -263,18 +273,18 @@ class Machine:
 
     @property
     def boot_mode(self) -> BootMode:
-        """Mode of the next boot. :attr:`last_boot` has the mode of the last boot."""
+        """Firmware mode (UEFI or legacy BIOS) of the next boot. :attr:`last_boot` has the mode of the last boot."""
         return self._boot_mode
 
     def set_boot_mode(self, mode: BootMode) -> None:
-        """Set the mode of the next boot."""
+        """Set the firmware mode (UEFI or legacy BIOS) of the next boot."""
         with self._lock:
             self._run_due_actions()
             self._boot_mode = mode
 
     @property
     def secure_boot(self) -> bool:
-        """True if secure boot is enabled for the next boot. :attr:`last_boot` tells whether the last boot was secure."""
+        """True if secure boot is enabled for the next boot. :attr:`last_boot` says whether the last boot was secure."""
         return self._secure_boot
 
     def set_secure_boot(self, enabled: bool) -> None:
@@ -287,29 +297,29 @@ class Machine:
 
     @property
     def media(self) -> dict[VirtualMediaDevice, str]:
-        """Image URL of each device that holds an image, as a copy."""
+        """Image URL of each virtual media device that holds an image, as a copy."""
         with self._lock:
             return dict(self._media)
 
     def insert_media(self, device: VirtualMediaDevice, image_url: str) -> None:
-        """Insert the image at *image_url* into *device*. It replaces the image that the device holds."""
+        """Insert the image at *image_url* into the virtual media *device*, in place of the present image."""
         with self._lock:
             self._run_due_actions()
             self._media[device] = image_url
 
     def eject_media(self, device: VirtualMediaDevice | None = None) -> None:
-        """Eject the image of *device*, or all images if it is None."""
+        """Eject the image of the virtual media *device*, or all images if it is None."""
         with self._lock:
             self._run_due_actions()
             for drive in [device] if device else list(self._media):
                 self._media.pop(drive, None)
 
     def erase_disks(self) -> None:
-        """Erase all disks."""
+        """Erase all disks, so that no image is left to boot."""
         self.disk_image = None
 
     def set_raid(self, logical_disks: tuple[Mapping[str, Any], ...]) -> None:
-        """Replace the logical disks. The disk that the machine boots from is empty afterwards."""
+        """Replace the logical disks. This also erases the disk that the machine boots from."""
         self.raid = logical_disks
         self.disk_image = None
 
@@ -323,21 +333,21 @@ class Machine:
             return ends_at
 
     def inject_nmi(self) -> None:
-        """Receive a non-maskable interrupt, which is counted."""
+        """Receive a non-maskable interrupt. The machine only counts it."""
         with self._lock:
             self.nmi_count += 1
 
     # -- faults ----------------------------------------------------------------------------------------------------
 
     def inject(self, plan: FaultPlan | None) -> None:
-        """Replace the fault plan of the machine. Operations are counted from now on. None ends all faults of the former plan."""
+        """Replace the fault plan of the machine, and count its operations from now on. None removes the plan."""
         with self._lock:
             self._faults = FaultInjector(plan) if plan and plan.faults else None
 
     def set_client_faults(self, plan: Any) -> None:
-        """Set the fault plan (JSON) that the client's ``driver_info`` holds, beside the one of :meth:`inject`.
+        """Set the fault plan (JSON) that the client's ``driver_info`` holds. It takes precedence over the plan of :meth:`inject`.
 
-        Every call of an interface sets it again, so an unchanged plan keeps its counts.
+        Every call of an interface sets the plan again, so an unchanged plan keeps its counts. None removes the plan.
         """
         with self._lock:
             if plan is None:
@@ -346,7 +356,7 @@ class Machine:
                 self._client_faults = (plan, FaultInjector(FaultPlan.from_json(plan)))
 
     def record_operation(self, operation: str, **arguments: Any) -> Fault | None:
-        """Record an operation at the BMC and return the fault that applies to it. Reads are counted but not logged."""
+        """Count an operation at the BMC, and return the fault that applies to it, or None. Commands are logged; reads are not."""
         with self._lock:
             self._run_due_actions()
             self.operations[operation] += 1
@@ -358,12 +368,12 @@ class Machine:
             return fault
 
     def commands(self, operation: str | None = None) -> list[Command]:
-        """Return the commands in the log, the oldest first: all of them, or those of one *operation*."""
+        """Return the commands in the log, the oldest first: all commands, or only those named *operation*."""
         with self._lock:
             return [command for command in self.log if operation in (None, command.operation)]
 
     def set_nics(self, *macs: str) -> None:
-        """Replace the network interfaces by ones with these MAC addresses, in lower case with colons."""
+        """Replace the network interfaces by one for each MAC address in *macs* (lower case with colons)."""
         old = self.inventory
         template = old.nics[0] if old.nics else Inventory.of(self.name).nics[0]
         self.inventory = replace(old, nics=tuple(replace(template, name=f"eth{i}", mac=mac) for i, mac in enumerate(macs)))

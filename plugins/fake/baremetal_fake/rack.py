@@ -1,4 +1,4 @@
-"""A rack: a set of simulated machines, found by their names."""
+"""Racks: sets of simulated machines with a common clock, shared by name within the process."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from baremetal_fake.faults import FaultPlan
 from baremetal_fake.machine import Machine, Timings
 
 DEFAULT_RACK = "default"
-"""Rack of the nodes that name no rack."""
+"""Name of the rack for nodes whose ``driver_info`` names no rack."""
 
 
 class Rack:
-    """A set of machines by name. The first use of a name creates the machine, switched off. Thread-safe.
+    """A set of simulated machines by name. The first use of a name creates its machine, switched off. Thread-safe.
 
-    *clock* returns monotonic seconds, and *wait* lets the given seconds pass and may return early. A test that passes both
-    waits for nothing. *patience* is the time in seconds that a client without a deadline waits for an answer.
+    *clock* returns monotonic seconds. *wait* lets the given seconds pass, and may return early. A test that passes both need
+    not wait. *patience* is the time in seconds that a client without a deadline waits for an answer.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Rack:
         return f"Rack({self.name!r}, {len(self._machines)} machines)"
 
     def machine(self, name: str) -> Machine:
-        """Return the machine *name*, and create it if it is new."""
+        """Return the machine *name*, and create it if it is new. Raises ValueError if *name* is empty."""
         # This lookup needs no lock: dict.get is atomic, and _create looks again under the lock.
         found = self._machines.get(name)
         return found if found is not None else self._create(name)
@@ -73,14 +73,14 @@ class Rack:
             return list(self._machines.values())
 
     def remove(self, name: str) -> None:
-        """Remove the machine *name*. The next use of the name creates a new one."""
+        """Remove the machine *name* with its counters and its account. The next use of the name creates a new machine."""
         with self._lock:
             self._machines.pop(name, None)
             self._counters.pop(name, None)
             self._accounts.pop(name, None)
 
     def inject(self, plan: FaultPlan, machines: str = "*") -> None:
-        """Apply the fault *plan* to all machines whose names match the pattern *machines*, including machines created later."""
+        """Set the fault *plan* of all machines whose names match the pattern *machines*, also of machines created later."""
         with self._lock:
             self._plans.append((machines, plan))
             present = [machine for name, machine in self._machines.items() if fnmatchcase(name, machines)]
@@ -88,29 +88,35 @@ class Rack:
             machine.inject(plan)
 
     def counters(self, name: str) -> BMCCounters:
-        """Return the counters of the BMC of the machine *name*."""
+        """Return the load counters of the BMC of the machine *name*."""
         self.machine(name)
         return self._counters[name]
 
     def set_account(self, name: str, account: Account) -> None:
-        """Set the only account that the BMC of the machine *name* accepts. Without an account, it accepts any login."""
+        """Set the only account that the BMC of the machine *name* accepts. Without an account, the BMC accepts every login."""
         with self._lock:
             self._accounts[name] = account
 
     def accepts(self, name: str, username: str | None, password: str | None) -> bool:
-        """Return whether the BMC of the machine *name* accepts these credentials."""
+        """Return whether the BMC of the machine *name* accepts these credentials for a login."""
         account = self._accounts.get(name)
         return account is None or account.matches(username, password)
 
     def wait(self, seconds: float) -> None:
-        """Let *seconds* pass, or fewer if :meth:`end_waits` is called."""
+        """Let *seconds* pass.
+
+        The wait ends early if :meth:`end_waits` is called, or if the rack's own *wait* function returns early.
+        """
         if self._wait is not None:
             self._wait(seconds)
         else:
             self._waits_ended.wait(seconds)
 
     def end_waits(self) -> None:
-        """End all present and future waits, so that hanging calls continue at once."""
+        """End all present and future waits, so that hanging calls continue at once.
+
+        A *wait* function of the rack is not affected.
+        """
         self._waits_ended.set()
 
 
@@ -125,7 +131,7 @@ _SHARED_LOCK = threading.Lock()
 def shared_rack(name: str = DEFAULT_RACK) -> Rack:
     """Return the rack *name* that this process shares, and create it if it is new.
 
-    The process keeps only a weak reference: the rack lives as long as the caller, or another holder, keeps a strong one.
+    The process keeps only a weak reference. The rack lives as long as a caller keeps a strong one.
     """
     with _SHARED_LOCK:
         rack = _SHARED.get(name)
@@ -135,9 +141,9 @@ def shared_rack(name: str = DEFAULT_RACK) -> Rack:
 
 
 def share(rack: Rack) -> Rack:
-    """Share *rack* in this process under its name, and return it. Use this for a rack with its own clock or timings.
+    """Share *rack* in this process under its name, and return it, for example a rack with its own clock or timings.
 
-    Raises ValueError if another rack has that name.
+    Raises ValueError if another shared rack has that name.
     """
     with _SHARED_LOCK:
         if _SHARED.get(rack.name, rack) is not rack:
@@ -147,7 +153,7 @@ def share(rack: Rack) -> Rack:
 
 
 class HeldRacks:
-    """Strong references to the shared racks that one holder uses. They keep these racks alive as long as the holder."""
+    """Strong references of one holder to the shared racks that it uses. They keep the racks alive as long as the holder lives."""
 
     def __init__(self) -> None:
         self._held: dict[str, Rack] = {}

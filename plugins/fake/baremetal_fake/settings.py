@@ -1,4 +1,4 @@
-"""The BIOS settings and firmware versions of a simulated machine. New settings take effect at the next boot."""
+"""BIOS settings and firmware versions of a simulated machine. New settings take effect at the next boot."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class SettingDefinition:
-    """The default and the allowed values of a setting."""
+    """Definition of a BIOS setting: its default, its allowed values or bounds, and whether it is read-only."""
 
     default: str
     allowable_values: tuple[str, ...] = ()
@@ -21,13 +21,13 @@ class SettingDefinition:
 
     @property
     def attribute_type(self) -> str:
-        """Type of the setting in Redfish's attribute registry."""
+        """Type of the setting in Redfish's attribute registry: Enumeration, Integer or String."""
         if self.allowable_values:
             return "Enumeration"
         return "Integer" if self.lower_bound is not None else "String"
 
     def find_problem(self, value: str) -> str | None:
-        """Return the reason why *value* is not allowed, or None if it is allowed."""
+        """Return the reason why the setting cannot have *value*, or None if the value is allowed."""
         if self.read_only:
             return "is read only"
         if self.allowable_values and value not in self.allowable_values:
@@ -53,7 +53,7 @@ def _definitions() -> dict[str, SettingDefinition]:
 
 
 class FirmwareSettings:
-    """The BIOS settings, in effect and pending, and the firmware versions of the components. Thread-safe."""
+    """The BIOS settings of a simulated machine, in effect and pending, and its firmware versions. Thread-safe."""
 
     def __init__(self) -> None:
         self.definitions: Mapping[str, SettingDefinition] = _definitions()
@@ -64,17 +64,17 @@ class FirmwareSettings:
         self._pending: dict[str, str] = {}
 
     def current(self) -> dict[str, str]:
-        """Return the settings in effect."""
+        """Return the values of all settings in effect, by name."""
         with self._lock:
             return {name: self._current.get(name, definition.default) for name, definition in self.definitions.items()}
 
     def pending(self) -> dict[str, str]:
-        """Return the settings that take effect at the next boot."""
+        """Return the requested settings that take effect at the next boot, by name."""
         with self._lock:
             return dict(self._pending)
 
     def find_problems(self, settings: Mapping[str, str]) -> dict[str, str]:
-        """Return the names of *settings* that are not allowed, each with the reason."""
+        """Return the reason for each of *settings* that is unknown or not allowed, by name. Empty if all are allowed."""
         problems = {}
         for name, value in settings.items():
             definition = self.definitions.get(name)
@@ -84,7 +84,10 @@ class FirmwareSettings:
         return problems
 
     def request(self, settings: Mapping[str, str]) -> None:
-        """Let *settings* take effect at the next boot. If any of them is not allowed, change none and raise ValueError."""
+        """Store *settings*, which take effect at the next boot.
+
+        If any of them is not allowed, store none and raise ValueError.
+        """
         problems = self.find_problems(settings)
         if problems:
             raise ValueError(". ".join(f"BIOS setting {name} {reason}" for name, reason in problems.items()))
@@ -92,20 +95,20 @@ class FirmwareSettings:
             self._pending.update(settings)
 
     def request_defaults(self) -> None:
-        """Let the default settings take effect at the next boot."""
+        """Request the default value of every writable setting for the next boot, in place of all pending settings."""
         with self._lock:
             self._pending = {
                 name: definition.default for name, definition in self.definitions.items() if not definition.read_only
             }
 
     def apply_pending(self) -> None:
-        """Let the pending settings take effect. A boot calls this."""
+        """Put the pending settings into effect. The machine calls this at each boot."""
         with self._lock:
             self._current.update(self._pending)
             self._pending.clear()
 
     def update_version(self, component: str, version: str) -> None:
-        """Set the firmware version of *component*."""
+        """Set the installed firmware version of *component* to *version*."""
         with self._lock:
             self.versions[component] = version
 
@@ -114,7 +117,10 @@ _VERSION = re.compile(r"\d+(?:\.\d+)*")
 
 
 def parse_version(path: str) -> str:
-    """Return the version in a file name: 2.4.1 for ``/fw/bios-2.4.1.bin``. A name without digits is itself the version."""
+    """Return the last version number in the file name of *path*: 2.4.1 for ``/fw/bios-2.4.1.bin``.
+
+    A file name without digits is itself the version.
+    """
     name = posixpath.basename(path)
     versions = _VERSION.findall(name)
     return str(versions[-1]) if versions else name

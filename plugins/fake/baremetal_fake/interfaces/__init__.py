@@ -1,1 +1,1 @@
-"""The interfaces of fake-hardware, one module for each kind."""
+"""Driver interfaces of ``fake-hardware``, one module for each kind."""

@@ -1,4 +1,4 @@
-"""BIOS settings of simulated machines. They take effect at a boot, so each step ends with a reboot."""
+"""BIOS interface of ``fake-hardware``. Settings take effect at a boot, so each step ends with a reboot."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _SETTINGS = {"settings": Argument('List of settings, each {"name": ..., "value":
 
 
 class FakeBIOS(MachineAccess, BIOSInterface):
-    """BIOS interface of a simulated machine."""
+    """BIOS interface ``fake``, which reads and changes the BIOS settings of a simulated machine."""
 
     def get_settings(self, task: Task) -> Sequence[BIOSSetting]:
-        """Return all settings with their allowed values."""
+        """Return all BIOS settings in effect with their allowed values."""
         with self.bmc(task) as bmc:
             current = bmc.get_bios()
             definitions = bmc.machine.firmware.definitions
@@ -26,7 +26,10 @@ class FakeBIOS(MachineAccess, BIOSInterface):
     @step(phase=Phase.DEPLOY, resumable=True, arguments=_SETTINGS)
     @step(phase=Phase.SERVICE, resumable=True, arguments=_SETTINGS)
     def apply_configuration(self, task: Task, settings: Sequence[Mapping[str, Any]]) -> None:
-        """Validate all settings, set them, and reboot the machine so that they take effect."""
+        """Validate all *settings*, set them, and reboot the machine so that they take effect.
+
+        Raises InvalidInput, and sets none, if any setting is not valid.
+        """
         with self.bmc(task) as bmc:
             bmc.set_bios(_validate(settings, bmc.machine.firmware.definitions))
         task.power.set(PowerState.REBOOT)
@@ -35,7 +38,7 @@ class FakeBIOS(MachineAccess, BIOSInterface):
     @step(phase=Phase.DEPLOY, resumable=True)
     @step(phase=Phase.SERVICE, resumable=True)
     def factory_reset(self, task: Task) -> None:
-        """Reset all settings to their defaults, and reboot the machine so that they take effect."""
+        """Reset all BIOS settings to their defaults, and reboot the machine so that the defaults take effect."""
         with self.bmc(task) as bmc:
             bmc.reset_bios()
         task.power.set(PowerState.REBOOT)
@@ -55,7 +58,7 @@ def _to_bios_setting(name: str, value: str, definition: SettingDefinition) -> BI
 
 
 def _validate(settings: Sequence[Mapping[str, Any]], definitions: Mapping[str, SettingDefinition]) -> dict[str, str]:
-    """Return the values of *settings* by name; raise InvalidInput with all problems."""
+    """Return the values of *settings* by name; raise InvalidInput with all problems of the settings."""
     if isinstance(settings, str | Mapping) or not isinstance(settings, Sequence) or not settings:
         raise InvalidInput([Problem("settings", f"{settings!r} is not valid", 'give a list of {"name": ..., "value": ...}')])
     values: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""Boot of simulated machines: the interface sets the boot device, and the image that the simulated network provides."""
+"""Boot interface of ``fake-hardware``: it sets the boot device, and the image that the simulated network provides."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from baremetal_fake.access import MachineAccess
 from baremetal_interfaces import BootDevice, BootInterface, Task
 
 RAMDISK = "fake://ramdisk"
-"""Name of the image that a machine boots as its ramdisk."""
+"""Image that a machine boots from the network as its ramdisk."""
 
 
 class FakeBoot(MachineAccess, BootInterface):
-    """Boot interface of a simulated machine."""
+    """Boot interface ``fake``, which makes a simulated machine boot its disk or the ramdisk."""
 
     def prepare_instance(self, task: Task) -> None:
-        """Set the boot device to the disk for every boot."""
+        """Set the boot override to the disk for every boot."""
         self._set_boot_device(task, BootDevice.DISK, persistent=True)
 
     def clean_up_instance(self, task: Task) -> None:
@@ -24,7 +24,7 @@ class FakeBoot(MachineAccess, BootInterface):
         self._set_boot_device(task, None)
 
     def prepare_ramdisk(self, task: Task, parameters: Mapping[str, Any]) -> None:
-        """Provide the ramdisk on the network, and boot from the network once."""
+        """Provide the ramdisk on the network, and set the boot override to PXE for the next boot. *parameters* are ignored."""
         with self.bmc(task) as bmc:
             bmc.write("set_network_image", lambda: setattr(bmc.machine, "network_image", RAMDISK), image=RAMDISK)
         self._set_boot_device(task, BootDevice.PXE)

@@ -1,4 +1,4 @@
-"""The console of a simulated machine. It can be started and stopped, but no server listens at its URL."""
+"""Console interface of ``fake-hardware``. A console can be started and stopped, but no server listens at its URL."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from baremetal_interfaces import Conflict, ConsoleAccess, ConsoleInterface, Task
 
 
 class FakeConsole(MachineAccess, ConsoleInterface):
-    """Console interface of a simulated machine, which records whether the console is started."""
+    """Console interface ``fake``, which only records whether the console of a simulated machine is started."""
 
     def start_console(self, task: Task) -> None:
-        """Start the console."""
+        """Record that the console is started."""
         self._enable(task, True)
 
     def stop_console(self, task: Task) -> None:
-        """Stop the console."""
+        """Record that the console is stopped."""
         self._enable(task, False)
 
     def get_console(self, task: Task) -> ConsoleAccess:
-        """Return type and URL of the console; raise Conflict if it is stopped."""
+        """Return the type and the URL of the console; raise Conflict if the console is not started."""
         with self.bmc(task) as bmc:
             if not bmc.machine.console_enabled:
                 raise Conflict(f"the console of node {task.node.label} is not started; start it first")

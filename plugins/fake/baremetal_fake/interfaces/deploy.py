@@ -1,4 +1,4 @@
-"""Deployment of simulated machines, and the steps that clean and service them."""
+"""Deploy interface of ``fake-hardware``: deployment, and steps that clean and service simulated machines."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _BURNIN_ARGUMENTS = {"seconds": Argument("Duration of the burn-in in seconds; de
 
 
 class FakeDeploy(MachineAccess, DeployInterface):
-    """Deploy interface of a simulated machine. It records the name of an image on the disk; it copies no data."""
+    """Deploy interface ``fake``. A deployment only records the name of the image on the simulated disk and copies no data."""
 
     @step(phase=Phase.DEPLOY, priority=100)
     def deploy(self, task: Task) -> None:
-        """Write the image to the disk and boot from the disk."""
+        """Record the node's ``image_source`` as the image on the disk, set the disk as boot device, and reboot."""
         image = str(task.node.instance_info.get("image_source") or "fake://image")
         with self.bmc(task) as bmc:
             bmc.write("write_image", lambda: setattr(bmc.machine, "disk_image", image), image=image)
@@ -27,24 +27,24 @@ class FakeDeploy(MachineAccess, DeployInterface):
         task.power.set(PowerState.REBOOT)
 
     def tear_down(self, task: Task) -> None:
-        """Switch the machine off. Cleaning erases its disk later."""
+        """Switch the machine off and clear the boot override. The disk keeps its image until cleaning."""
         task.power.set(PowerState.OFF)
         task.driver.boot.clean_up_instance(task)
 
     @step(phase=Phase.CLEAN, priority=10, resumable=True)
     def erase_devices_metadata(self, task: Task) -> None:
-        """Erase the disk, so that it cannot be booted."""
+        """Erase the disk, so that the machine cannot boot from it."""
         self._erase(task, "erase_devices_metadata")
 
     @step(phase=Phase.CLEAN, abortable=True, resumable=True)
     def erase_devices(self, task: Task) -> None:
-        """Erase all disks."""
+        """Erase all disks of the machine."""
         self._erase(task, "erase_devices")
 
     @step(phase=Phase.CLEAN, abortable=True, resumable=True, arguments=_BURNIN_ARGUMENTS)
     @step(phase=Phase.SERVICE, abortable=True, resumable=True, arguments=_BURNIN_ARGUMENTS)
     def burnin(self, task: Task, seconds: float = 1.0) -> Wait:
-        """Start a burn-in that runs for *seconds* in the background and is polled."""
+        """Start a simulated burn-in of *seconds*, and return a wait until its first poll. The burn-in does no work."""
         if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds < 0:
             raise InvalidInput([Problem("seconds", f"{seconds!r} is not valid", "it must be a number of 0 or more")])
         with self.bmc(task) as bmc:
@@ -54,11 +54,11 @@ class FakeDeploy(MachineAccess, DeployInterface):
     @step(phase=Phase.CLEAN, abortable=True)
     @step(phase=Phase.SERVICE, abortable=True)
     def wait_for_event(self, task: Task) -> Wait:
-        """Wait until a client reports that the work is done."""
+        """Return a wait without a poll: the step ends when a client reports its end."""
         return Wait()
 
     def poll(self, task: Task, step: Step, state: Mapping[str, Any]) -> Wait | None:
-        """Return None if the burn-in is over, or the wait until the next poll."""
+        """Return None if the burn-in has ended, or the wait until the next poll."""
         with self.bmc(task) as bmc:
             bmc.write("get_burnin", lambda: None)
             left = float(state.get("until", 0.0)) - bmc.rack.clock()

@@ -1,4 +1,4 @@
-"""Firmware of simulated machines."""
+"""Firmware interface of ``fake-hardware``: versions and updates of the firmware of simulated machines."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from baremetal_interfaces import (
 _SETTINGS = {"settings": Argument('List of updates, each {"component": ..., "url": ...}.', required=True)}
 
 POLL_INTERVAL_S = 1.0
-"""Maximum seconds between two polls of an update in progress."""
+"""Maximum seconds between two polls of a firmware update."""
 
 
 class FakeFirmware(MachineAccess, FirmwareInterface):
-    """Firmware interface of a simulated machine. It takes the version from the file name: 2.4.1 from ``.../bios-2.4.1.bin``."""
+    """Firmware interface ``fake``. The file name in the URL of an update holds the version: 2.4.1 for ``.../bios-2.4.1.bin``."""
 
     def get_components(self, task: Task) -> Sequence[FirmwareComponent]:
-        """Return all components and their versions."""
+        """Return all firmware components with their initial and present versions."""
         with self.bmc(task) as bmc:
             versions = bmc.get_versions()
             initial = bmc.machine.firmware.initial_versions
@@ -44,7 +44,10 @@ class FakeFirmware(MachineAccess, FirmwareInterface):
     @step(phase=Phase.CLEAN, arguments=_SETTINGS)
     @step(phase=Phase.SERVICE, arguments=_SETTINGS)
     def update(self, task: Task, settings: Sequence[Mapping[str, Any]]) -> Wait | None:
-        """Validate all updates and start them. Return the wait until the first poll, or None if the updates take no time."""
+        """Validate all updates in *settings* and start them; raise InvalidInput, and start none, if any is not valid.
+
+        Return the wait until the first poll, or None if updates of the machine take no time.
+        """
         with self.bmc(task) as bmc:
             updates = _validate(settings, bmc.machine.firmware.versions)
             for component, version in updates:
@@ -56,7 +59,10 @@ class FakeFirmware(MachineAccess, FirmwareInterface):
         return Wait(poll_after=min(seconds, POLL_INTERVAL_S), state=state)
 
     def poll(self, task: Task, step: Step, state: Mapping[str, Any]) -> Wait | None:
-        """Return None if the updates are done, or the wait until the next poll; raise DriverError if an update had no effect."""
+        """Return None if the firmware updates have ended, or the wait until the next poll.
+
+        Raises DriverError if an update has ended without a change of the version.
+        """
         with self.bmc(task) as bmc:
             versions = bmc.get_versions()
             left = float(state.get("until", 0.0)) - bmc.rack.clock()
@@ -69,7 +75,7 @@ class FakeFirmware(MachineAccess, FirmwareInterface):
 
 
 def _validate(settings: Any, components: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Return the component and the version of each update; raise InvalidInput with all problems."""
+    """Return the component and the version of each update; raise InvalidInput with all problems of the updates."""
     if not isinstance(settings, list | tuple) or not settings:
         raise InvalidInput([Problem("settings", f"{settings!r} is not valid", 'give a list of {"component": ..., "url": ...}')])
     updates: list[tuple[str, str]] = []

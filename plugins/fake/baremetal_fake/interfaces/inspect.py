@@ -1,4 +1,4 @@
-"""Inspection of simulated machines."""
+"""Inspect interface of ``fake-hardware``, which reads the inventory of a simulated machine."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ GIB = 1024**3
 
 
 class FakeInspect(MachineAccess, InspectInterface):
-    """Inspect interface that reads the inventory from the simulated BMC."""
+    """Inspect interface ``fake``, which reads the inventory from the simulated BMC, without a ramdisk."""
 
     def inspect(self, task: Task) -> Inspection:
-        """Return the result of the inspection at once, without a ramdisk."""
+        """Return the properties, the ports and the inventory of the machine."""
         with self.bmc(task) as bmc:
             inventory = bmc.inspect()
             mode = bmc.get_boot_mode().value
@@ -32,7 +32,7 @@ class FakeInspect(MachineAccess, InspectInterface):
 
 
 def to_inventory_json(inventory: Inventory, boot_mode: str) -> dict[str, Any]:
-    """Return the inventory in the format of the Bare Metal API."""
+    """Return *inventory* in the JSON format of the Bare Metal API."""
     interfaces = [{"name": nic.name, "mac_address": nic.mac, "has_carrier": nic.linked} for nic in inventory.nics]
     disks = [
         {"name": f"/dev/{disk.name}", "size": disk.size_gb * GIB, "serial": disk.serial, "rotational": disk.rotational}

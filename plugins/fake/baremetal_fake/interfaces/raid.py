@@ -1,4 +1,4 @@
-"""RAID of simulated machines."""
+"""RAID interface of ``fake-hardware``, which records the logical disks of simulated machines."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from baremetal_fake.access import MachineAccess
 from baremetal_interfaces import Argument, InvalidInput, Phase, RAIDInterface, Task, find_raid_problems, step
 
 LEVELS = ("JBOD", "0", "1", "2", "5", "6", "1+0", "5+0", "6+0")
-"""RAID levels of the Bare Metal API."""
+"""RAID levels of the Bare Metal API that the interface accepts."""
 
 _PROPERTIES = {
     "size_gb": 'Size in GiB, or "MAX" for the remaining space. Required.',
@@ -25,14 +25,14 @@ _ARGUMENTS = {
 
 
 class FakeRAID(MachineAccess, RAIDInterface):
-    """RAID interface of a simulated machine, which records its logical disks."""
+    """RAID interface ``fake``, which only records the logical disks of a simulated machine."""
 
     def get_logical_disk_properties(self) -> Mapping[str, str]:
-        """Return the properties of a logical disk and their descriptions."""
+        """Return the descriptions of the properties of a logical disk, by property name."""
         return dict(_PROPERTIES)
 
     def validate_raid_config(self, task: Task, raid_config: Mapping[str, Any]) -> None:
-        """Raise InvalidInput with all problems of *raid_config*."""
+        """Raise InvalidInput with all problems of *raid_config*, the target configuration of a node."""
         problems = find_raid_problems(raid_config, levels=LEVELS, properties=_PROPERTIES)
         if problems:
             raise InvalidInput(problems)
@@ -43,7 +43,7 @@ class FakeRAID(MachineAccess, RAIDInterface):
     def create_configuration(
         self, task: Task, create_root_volume: bool = True, create_nonroot_volumes: bool = True, delete_existing: bool = False
     ) -> None:
-        """Create the logical disks of the node's ``target_raid_config``."""
+        """Create the logical disks of the node's ``target_raid_config``. The arguments select which disks are created or kept."""
         target = task.node.target_raid_config
         self.validate_raid_config(task, target)
         new_disks = [
@@ -59,6 +59,6 @@ class FakeRAID(MachineAccess, RAIDInterface):
     @step(phase=Phase.DEPLOY, resumable=True)
     @step(phase=Phase.SERVICE, resumable=True)
     def delete_configuration(self, task: Task) -> None:
-        """Delete all logical disks."""
+        """Delete all logical disks of the machine."""
         with self.bmc(task) as bmc:
             bmc.write("delete_raid", lambda: bmc.machine.set_raid(()))

@@ -1,4 +1,4 @@
-"""Rescue of simulated machines."""
+"""Rescue interface of ``fake-hardware``."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from baremetal_interfaces import PowerState, RescueInterface, Task
 
 
 class FakeRescue(MachineAccess, RescueInterface):
-    """Rescue interface of a simulated machine. It boots the ramdisk, and then the instance again."""
+    """Rescue interface ``fake``, which boots a simulated machine into the ramdisk, and later into its instance again."""
 
     def rescue(self, task: Task) -> None:
-        """Boot the ramdisk."""
+        """Reboot the machine into the ramdisk."""
         task.driver.boot.clean_up_instance(task)
         task.driver.boot.prepare_ramdisk(task, {})
         task.power.set(PowerState.REBOOT)
 
     def unrescue(self, task: Task) -> None:
-        """Boot the instance again."""
+        """Reboot the machine into its instance."""
         self.clean_up(task)
         task.driver.boot.prepare_instance(task)
         task.power.set(PowerState.REBOOT)
 
     def clean_up(self, task: Task) -> None:
-        """Remove the ramdisk from the network."""
+        """Remove the ramdisk from the simulated network."""
         task.driver.boot.clean_up_ramdisk(task)

@@ -1,4 +1,4 @@
-"""Volumes of simulated machines."""
+"""Storage interface of ``fake-hardware``, which records whether volumes are attached."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from baremetal_interfaces import StorageInterface, Task
 
 
 class FakeStorage(MachineAccess, StorageInterface):
-    """Storage interface of a simulated machine, which records whether its volumes are attached."""
+    """Storage interface ``fake``, which only records whether the volumes of a simulated machine are attached."""
 
     def attach_volumes(self, task: Task) -> None:
-        """Attach the volumes."""
+        """Record that the volumes are attached."""
         self._attach(task, True)
 
     def detach_volumes(self, task: Task) -> None:
-        """Detach the volumes."""
+        """Record that the volumes are detached."""
         self._attach(task, False)
 
     def _attach(self, task: Task, attached: bool) -> None:

@@ -1,4 +1,4 @@
-"""Simulated machines reached as IPMI BMCs on loopback: a test service for clients of IPMI 2.0."""
+"""IPMI test service: simulated machines behind simulated IPMI 2.0 BMCs on loopback, for tests of IPMI clients."""
 
 from baremetal_fake.ipmi.options import IPMIOptions
 from baremetal_fake.ipmi.sensors import Sensor

@@ -1,4 +1,4 @@
-"""``python -m baremetal_fake.ipmi``."""
+"""Entry point of the command ``python -m baremetal_fake.ipmi``, which runs the IPMI test service."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands about the BMC itself and about sessions (IPMI 2.0, chapters 20 and 22)."""
+"""IPMI application commands of a simulated BMC: device identity, reset, capabilities and sessions (IPMI 2.0, chapters 20, 22)."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from baremetal_fake.ipmi.cipher import SUITES
 from baremetal_fake.ipmi.commands import Call, Code, Command, CommandError, Level, Operation, Table, make_change, make_reader
 
 APPLICATION = 0x06
-"""Network function of the application commands."""
+"""IPMI network function of the application commands."""
 DEVICE_ID = bytes((0x20, 0x01, 0x02, 0x10, 0x02, 0x87, 0x00, 0x00, 0x00, 0x01, 0x00))
 """Answer to Get Device ID: device 32, firmware 2.10, IPMI 2.0, manufacturer 0 (unspecified), product 1.
 
-The BMC supports sensors, the SDR repository, the SEL and chassis commands.
+It says that the BMC supports sensors, the SDR repository, the SEL and chassis commands.
 """
 
 _LAN_CHANNEL = 0x01
@@ -18,7 +18,7 @@ _CIPHER_RECORDS_PART_BYTES = 16
 
 
 def commands() -> Table:
-    """Return the commands of this module."""
+    """Return the table of the application commands."""
     return {
         (APPLICATION, 0x01): make_reader("get_device", lambda call: DEVICE_ID),
         (APPLICATION, 0x02): Command(Level.ADMINISTRATOR, _reset),
@@ -33,19 +33,22 @@ def commands() -> Table:
 
 
 def _reset(call: Call) -> Operation:
-    """Restart the BMC: its sessions end, and the machine's power does not change."""
+    """Return the operation that restarts the BMC: its sessions end, and the machine's power does not change."""
     return make_change("reset_bmc", call.bmc.logins.clear)
 
 
 def _get_authentication_capabilities(call: Call) -> bytes:
-    """Return that the BMC speaks IPMI 2.0 only, which kind of account it has, and whether it has a key (table 22-15)."""
+    """Return the answer to Get Channel Authentication Capabilities (table 22-15).
+
+    It says that the BMC speaks only IPMI 2.0, whether the account has a user name, and whether the BMC has a key.
+    """
     access = call.bmc.options.access
     account_kind = 0x04 if access.account.username else 0x02
     return bytes((_LAN_CHANNEL, 0x80, account_kind | (0x20 if access.key else 0), 0x02, 0, 0, 0, 0))
 
 
 def _get_cipher_suites(call: Call) -> bytes:
-    """Return the part with the requested index of the cipher suite records (table 22-17)."""
+    """Return the 16 bytes with the requested index from the records of the offered cipher suites (table 22-17)."""
     index = call.require(3)[2] & 0x3F
     suites = [SUITES[number] for number in call.bmc.options.access.suites]
     # The upper bits of a byte tag the kind of algorithm that the lower six bits name.
@@ -58,6 +61,11 @@ def _get_cipher_suites(call: Call) -> bytes:
 
 
 def _set_privilege_level(call: Call) -> Operation:
+    """Raise the session's privilege level to the requested one, and return the operation that answers with the present level.
+
+    Raises CommandError if the level exceeds the limit of the login or of the account. Level 0 only asks for the present
+    level.
+    """
     level, session = call.require(1)[0] & 0x0F, call.session
     assert session is not None
     if level > session.highest:
@@ -68,6 +76,10 @@ def _set_privilege_level(call: Call) -> Operation:
 
 
 def _close_session(call: Call) -> Operation:
+    """Return the operation that ends the session with the requested number.
+
+    It raises CommandError if the session does not exist.
+    """
     number = int.from_bytes(call.require(4)[:4], "little")
 
     def close() -> bytes:

@@ -1,4 +1,4 @@
-"""One IPMI BMC: it answers datagrams and applies the faults of its machine. The service owns sockets and delays."""
+"""Simulated IPMI BMC: it answers datagrams and applies the faults of its machine. The service owns sockets and delays."""
 
 from __future__ import annotations
 
@@ -18,27 +18,30 @@ from baremetal_fake.machine import Machine
 from baremetal_fake.rack import Rack
 
 BMC_ADDRESS = 0x20
-"""Slave address of a BMC."""
+"""Slave address of a BMC on the IPMB."""
 _SEND_MESSAGE = (0x06, 0x34)
 _NAK_ON_WRITE = 0x83
 """Completion code of Send Message when no controller on the channel acknowledges the message (table 22-19)."""
 _SILENT_EFFECTS = frozenset({Effect.HANG, Effect.DROP})
-"""Effects that lose a message: over UDP a client cannot tell a broken connection from silence."""
+"""Effects of a fault that lose a message. Over UDP, a client cannot distinguish a broken connection from silence."""
 _SESSION_COMMANDS = frozenset({(0x06, 0x3B), (0x06, 0x3C)})
-"""Set Session Privilege Level and Close Session. They belong to the session, so no fault plan applies to them."""
+"""Commands Set Session Privilege Level and Close Session. They belong to the session, so no fault plan applies to them."""
 
 
 class Reply(NamedTuple):
-    """A datagram to send to the client, *delay* seconds later than usual."""
+    """The datagram that answers a client. It is sent *delay* seconds later than the latency of the service."""
 
     datagram: bytes
     delay: float = 0.0
     more: tuple[bytes, ...] = ()
-    """Datagrams that follow."""
+    """Further datagrams, sent directly after the first."""
 
 
 class IPMIBMC:
-    """The BMC of one machine. Only the event loop of its service calls its methods."""
+    """The simulated IPMI BMC of the machine *name*. Only the event loop of its service calls its methods.
+
+    *table* holds the IPMI commands that the BMC supports.
+    """
 
     def __init__(self, rack: Rack, name: str, table: Table, options: IPMIOptions) -> None:
         self.rack = rack
@@ -54,11 +57,11 @@ class IPMIBMC:
         self.boot_flags_set_at: float | None = None
         self.identify_until: float | None = None
         self.bridged: dict[tuple[int, int], IPMIBMC] = {}
-        """Mapping of channel and address to the controller that Send Message reaches there."""
+        """Controllers that Send Message reaches, by channel number and slave address."""
         self.resent = 0
-        """Number of packets whose sequence number was not new."""
+        """Number of packets that the BMC ignored, because their sequence number was not new."""
         self.overruns = 0
-        """Number of commands refused because of the limit of commands in flight."""
+        """Number of commands that the BMC refused, because too many commands were in flight."""
         self._table = table
 
     @property
@@ -67,7 +70,10 @@ class IPMIBMC:
         return self.rack.machine(self.name)
 
     def receive(self, datagram: bytes) -> Reply | None:
-        """Return the reply to *datagram*, or None if the BMC does not answer."""
+        """Process *datagram* from a client, and return the reply, or None if the BMC stays silent.
+
+        The BMC does not answer a datagram that is not valid or not genuine, nor one that a fault loses.
+        """
         answer = messages.answer_ping(datagram)
         if answer is not None:
             return Reply(answer)
@@ -84,6 +90,7 @@ class IPMIBMC:
         return reply._replace(delay=reply.delay + _slowness(fault))
 
     def _answer(self, packet: Packet) -> Reply | None:
+        """Return the reply to *packet*, a login message or an IPMI command, or None if the BMC stays silent."""
         kind = packet.payload_type
         if kind in (messages.OPEN_REQUEST, messages.RAKP_1, messages.RAKP_3):
             return self._log_in(packet)
@@ -94,6 +101,7 @@ class IPMIBMC:
         return self._answer_in_session(packet)
 
     def _log_in(self, packet: Packet) -> Reply | None:
+        """Return the reply to a login message: Open Session Request, RAKP message 1 or RAKP message 3."""
         message = packet.payload
         if packet.payload_type == messages.OPEN_REQUEST:
             return Reply(messages.rmcp_plus(messages.OPEN_RESPONSE, self.logins.open(message)))
@@ -103,7 +111,7 @@ class IPMIBMC:
         return None if finished is None else Reply(messages.rmcp_plus(*finished))
 
     def _answer_rakp_1(self, message: bytes) -> Reply | None:
-        """Answer RAKP message 1. Faults of the operation ``login`` apply to this message."""
+        """Return RAKP message 2, the reply to RAKP message 1. Faults of the operation ``login`` apply to this message."""
         fault = self.machine.record_operation("login")
         if fault is not None and fault.effect in _SILENT_EFFECTS | {Effect.LOSE}:
             return None
@@ -141,10 +149,10 @@ class IPMIBMC:
         return Reply(_encrypt_packet(session, payload), delay)
 
     def _forward(self, request: Request, session: Session) -> list[bytes]:
-        """Forward the message in a Send Message *request* to a bridged controller.
+        """Forward the message in a Send Message *request* to a bridged controller, and return the payloads to send to the client.
 
-        Return the answer to Send Message and the response of that controller, if any. They are one payload if the BMC
-        embeds bridged responses, and two otherwise.
+        The payloads are the answer to Send Message and the response of that controller, if any. They are one payload if the
+        BMC embeds bridged responses, and two otherwise. If no controller has the address, the only payload reports that.
         """
         if not request.data:
             return [messages.response(request, Code.WRONG_LENGTH)]
@@ -162,7 +170,11 @@ class IPMIBMC:
         return [messages.response(request, Code.OK), *answers]
 
     def _execute(self, request: Request, session: Session | None) -> tuple[bytes, float] | None:
-        """Return the answer and its delay in seconds, or None if the BMC does not answer."""
+        """Run the command in *request* under the fault that applies to it.
+
+        Return the payload of the response and its delay in seconds, or None if the BMC stays silent. An error becomes a
+        response with a completion code.
+        """
         try:
             self._check_load()
             operation, level = self._parse(request, session)
@@ -177,13 +189,18 @@ class IPMIBMC:
         return messages.response(request, Code.OK, answer), _slowness(fault)
 
     def _check_load(self) -> None:
+        """Raise CommandError (C4h) and count an overrun if more commands are in flight than ``parallel_limit`` allows."""
         limit = self.options.parallel_limit
         if limit is not None and self.counters.in_flight > limit:
             self.overruns += 1
             raise CommandError(Code.OUT_OF_SPACE)
 
     def _parse(self, request: Request, session: Session | None) -> tuple[Operation, int]:
-        """Return the operation of *request* and the privilege level that its command needs; raise CommandError."""
+        """Return the operation of *request* and the privilege level that its command needs.
+
+        Raises CommandError if the command is unknown, is not valid, or exceeds the privilege level of *session* (None: no
+        session).
+        """
         if request.target != BMC_ADDRESS or request.target_lun:
             raise CommandError(Code.INVALID_LUN)
         command = self._table.get((request.netfn, request.command))
@@ -194,7 +211,10 @@ class IPMIBMC:
         return command.parse(Call(self, session, request.data)), command.level
 
     def _carry_out(self, operation: Operation, fault: Fault | None, session: Session | None) -> bytes | None:
-        """Return the data of the answer under *fault*, or None if the BMC does not answer; raise CommandError."""
+        """Run *operation* under *fault* and return the data of the response, or None if the BMC stays silent.
+
+        Raises CommandError if the command fails, or if the fault answers with an error. Effect ``expire`` ends *session*.
+        """
         effect = None if fault is None else fault.effect
         if effect in _SILENT_EFFECTS:
             return None
@@ -218,15 +238,17 @@ class IPMIBMC:
 
 
 def _slowness(fault: Fault | None) -> float:
-    """Return the seconds by which *fault* delays an answer."""
+    """Return the seconds by which *fault* delays an answer; 0 without an effect ``slow``."""
     return fault.seconds if fault is not None and fault.effect is Effect.SLOW else 0.0
 
 
 def _is_genuine(session: Session, packet: Packet) -> bool:
+    """Return whether the integrity code of *packet* matches the session's key. A packet without a code is not genuine."""
     return packet.authenticated and session.suite.code(session.keys.integrity, packet.body) == packet.code
 
 
 def _encrypt_packet(session: Session, payload: bytes) -> bytes:
+    """Return the RMCP+ packet to the client of *session*, with the encrypted *payload* and an integrity code."""
     kind = messages.IPMI_MESSAGE | ENCRYPTED | AUTHENTICATED
     content = encrypt(session.keys.encryption, payload)
     packet = messages.with_trailer(messages.rmcp_plus(kind, content, session.console, session.next_number()))

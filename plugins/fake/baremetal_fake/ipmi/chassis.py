@@ -1,4 +1,4 @@
-"""The chassis commands: power, boot options, identify (IPMI 2.0, chapter 28)."""
+"""IPMI chassis commands of a simulated BMC: power, boot options and identify light (IPMI 2.0, chapter 28)."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from baremetal_fake.machine import Power
 from baremetal_interfaces import BootDevice, BootMode, IndicatorState, PowerState
 
 CHASSIS = 0x00
-"""Network function of the chassis commands."""
+"""IPMI network function of the chassis commands."""
 BOOT_FLAGS_LIFETIME_S = 60.0
-"""Seconds after which boot flags are cleared unless a power command follows."""
+"""Seconds after which the BMC clears boot flags, unless a power command follows earlier."""
 _DEFAULT_IDENTIFY_S = 15
 _VALID_BIT_CLEARING, _ACKNOWLEDGE, _BOOT_FLAGS = 3, 4, 5
-"""Boot option parameters."""
+"""Parameter numbers of the system boot options."""
 _PARAMETER_VERSION = 0x01
 _KEEP_ON_TIMEOUT = 0x08
-"""Bit of the parameter "valid bit clearing": keep the boot flags when no power command follows in time."""
+"""Bit of the boot option "valid bit clearing": keep the boot flags even if no power command follows within 60 seconds."""
 _VALID, _PERSISTENT, _UEFI = 0x80, 0x40, 0x20
-"""Bits of the first byte of the boot flags."""
+"""Bits of the first byte of the boot flags: flags valid, every boot, and boot mode UEFI."""
 _S0_EVENT, _S5_EVENT = 0, 5
-"""Offsets of the events of the ACPI power state sensor: working, and soft-off."""
+"""Offsets of the events of the ACPI power state sensor: working (S0), and soft-off (S5)."""
 
 CONTROLS: Mapping[int, PowerState | None] = {
     0x00: PowerState.OFF,
@@ -44,7 +44,7 @@ CONTROLS: Mapping[int, PowerState | None] = {
     0x04: None,
     0x05: PowerState.SOFT_OFF,
 }
-"""Power state for each action of Chassis Control; None stands for the diagnostic interrupt."""
+"""Power state that each action of Chassis Control sets; None stands for the diagnostic interrupt."""
 
 DEVICES: Mapping[int, BootDevice | None] = {
     0x00: None,
@@ -55,11 +55,11 @@ DEVICES: Mapping[int, BootDevice | None] = {
     0x18: BootDevice.BIOS,
     0x3C: BootDevice.FLOPPY,
 }
-"""Boot device for each boot device selector, at the selector's bit position in its byte (table 28-14)."""
+"""Boot device for each boot device selector, a value of bits 5 to 2 of the second byte of the boot flags (table 28-14)."""
 
 
 def commands() -> Table:
-    """Return the commands of this module."""
+    """Return the table of the chassis commands."""
     return {
         (CHASSIS, 0x00): make_reader("get_chassis", lambda call: b"\x00\x20\x20\x20\x20\x20"),
         (CHASSIS, 0x01): make_reader("get_power", _get_status),
@@ -71,6 +71,7 @@ def commands() -> Table:
 
 
 def _get_status(call: Call) -> bytes:
+    """Return the answer to Get Chassis Status: the power and the state of the identify light."""
     bmc = call.bmc
     power = bmc.machine.power
     identify = {IndicatorState.OFF: 0, IndicatorState.BLINKING: 1}.get(_identify_state(bmc), 2)
@@ -78,6 +79,10 @@ def _get_status(call: Call) -> bytes:
 
 
 def _control(call: Call) -> Operation:
+    """Return the operation of Chassis Control; raise CommandError if the present power does not allow the action.
+
+    An unknown action also raises CommandError.
+    """
     action = call.require(1)[0] & 0x0F
     if action not in CONTROLS:
         raise CommandError(Code.INVALID_FIELD)
@@ -94,6 +99,7 @@ def _control(call: Call) -> Operation:
 
 def _set_power(bmc: BMCState, state: PowerState, fault: Fault | None) -> bytes:
     # Flags that expired must not affect this boot; valid ones no longer expire, because a power command followed.
+    """Send a power command to the machine, and log an event. The faults ``late`` and ``bounce`` delay or revert its effect."""
     clear_expired_boot_flags(bmc)
     bmc.boot_flags_set_at = None
     before = bmc.machine.power
@@ -106,12 +112,14 @@ def _set_power(bmc: BMCState, state: PowerState, fault: Fault | None) -> bytes:
 
 
 def _identify_state(bmc: BMCState) -> IndicatorState:
+    """Return the state of the indicator light, after switching it off if its time has passed."""
     if bmc.identify_until is not None and bmc.rack.clock() >= bmc.identify_until:
         bmc.identify_until, bmc.machine.indicator = None, IndicatorState.OFF
     return bmc.machine.indicator
 
 
 def _identify(call: Call) -> Operation:
+    """Return the operation of Chassis Identify. The light blinks for some seconds, or shines until it is switched off."""
     seconds = call.data[0] if call.data else _DEFAULT_IDENTIFY_S
     forced = len(call.data) > 1 and bool(call.data[1] & 1)
     state = IndicatorState.BLINKING if seconds else IndicatorState.OFF
@@ -127,6 +135,7 @@ def _identify(call: Call) -> Operation:
 
 
 def _set_boot_option(call: Call) -> Operation:
+    """Return the operation that sets a boot option; raise CommandError if the BMC does not support the option or its value."""
     data = call.require(1)
     parameter, bmc = data[0] & 0x7F, call.bmc
     if parameter == _VALID_BIT_CLEARING:
@@ -141,6 +150,7 @@ def _set_boot_option(call: Call) -> Operation:
 
 def _set_boot_flags(bmc: BMCState, flags: bytes) -> Operation:
     # WANBOOT marks a selector that this BMC does not support; IPMI has no selector of that name.
+    """Return the operation that sets boot device and boot mode as *flags* say; raise CommandError if they are not supported."""
     device = DEVICES.get(flags[1] & 0x3C, BootDevice.WANBOOT)
     uefi = bool(flags[0] & _UEFI)
     if device is BootDevice.WANBOOT or (uefi and not bmc.options.uefi):
@@ -158,7 +168,10 @@ def _set_boot_flags(bmc: BMCState, flags: bytes) -> Operation:
 
 
 def clear_expired_boot_flags(bmc: BMCState) -> None:
-    """Clear boot flags that no power command followed in time, unless the BMC keeps them on a timeout."""
+    """Clear the boot flags if no power command followed within 60 seconds.
+
+    A BMC that keeps its boot flags does not clear them.
+    """
     set_at = bmc.boot_flags_set_at
     if set_at is not None and not bmc.keeps_boot_flags and bmc.rack.clock() - set_at >= BOOT_FLAGS_LIFETIME_S:
         bmc.boot_flags_set_at = None
@@ -166,6 +179,7 @@ def clear_expired_boot_flags(bmc: BMCState) -> None:
 
 
 def _get_boot_option(call: Call) -> Operation:
+    """Return the operation that reads a boot option; raise CommandError if the BMC does not support the option."""
     parameter, bmc = call.require(3)[0] & 0x7F, call.bmc
     readers: dict[int, Callable[[], bytes]] = {
         0: lambda: b"\x00",
@@ -180,6 +194,7 @@ def _get_boot_option(call: Call) -> Operation:
 
 
 def _boot_flags(bmc: BMCState) -> bytes:
+    """Return the five bytes of the boot flags that are in effect."""
     clear_expired_boot_flags(bmc)
     device, persistent = bmc.machine.boot_override
     if device is None:

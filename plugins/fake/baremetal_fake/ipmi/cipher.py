@@ -1,4 +1,4 @@
-"""Cipher suites and session keys of RMCP+ (IPMI 2.0, 13.28 to 13.32)."""
+"""RMCP+ cipher suites and session keys of a simulated BMC (IPMI 2.0, 13.28 to 13.32)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _BLOCK_BYTES = 16
 
 
 class DecryptionError(Exception):
-    """Error of a payload that is not encrypted with the session's key."""
+    """Error raised for a payload that is not encrypted with the session's key."""
 
 
 class Suite(NamedTuple):
-    """A cipher suite: the numbers of its algorithms, its hash and the length of its integrity codes in bytes."""
+    """An RMCP+ cipher suite: the numbers of its algorithms, its hash function, and the length of its integrity codes in bytes."""
 
     number: int
     authentication: int
@@ -26,11 +26,11 @@ class Suite(NamedTuple):
     code_length: int
 
     def digest(self, key: bytes, data: bytes) -> bytes:
-        """Return the keyed hash (HMAC) of *data* in full length."""
+        """Return the whole keyed hash (HMAC) of *data* under *key*."""
         return hmac.digest(key, data, self.hash)
 
     def code(self, key: bytes, data: bytes) -> bytes:
-        """Return the integrity code of *data*: the start of its keyed hash."""
+        """Return the integrity code of *data* under *key*: the first bytes of the keyed hash."""
         return self.digest(key, data)[: self.code_length]
 
 
@@ -38,11 +38,11 @@ SUITES: Mapping[int, Suite] = {
     3: Suite(3, 0x01, 0x01, 0x01, "sha1", 12),
     17: Suite(17, 0x03, 0x04, 0x01, "sha256", 16),
 }
-"""Supported cipher suites by number: SHA-1 and SHA-256, both with AES-CBC-128. Clients use these two today."""
+"""Cipher suites that the BMC supports, by number: 3 with SHA-1 and 17 with SHA-256, both with AES-CBC-128."""
 
 
 class SessionKeys(NamedTuple):
-    """Keys that both sides of a session derive: the session integrity key (SIK), and K1 and K2 that follow from it."""
+    """Keys of a session, which both sides derive: the session integrity key (SIK), and K1 and K2, which are derived from it."""
 
     session: bytes
     integrity: bytes
@@ -50,7 +50,7 @@ class SessionKeys(NamedTuple):
 
     @classmethod
     def derive(cls, suite: Suite, key: bytes, seed: bytes) -> SessionKeys:
-        """Derive the keys from *key* (the BMC's key, or the user's) and from the values that both sides sent (*seed*)."""
+        """Return the session keys for *key* (the BMC's key, or the user's) and *seed*, the values that both sides exchanged."""
         session = suite.digest(key, seed)
         # The constants have the length of a SHA-1 digest in every suite (IPMI 2.0, 13.32).
         constants = (bytes((number,)) * hashlib.sha1().digest_size for number in (1, 2))
@@ -59,9 +59,9 @@ class SessionKeys(NamedTuple):
 
 
 def encrypt(key: bytes, data: bytes) -> bytes:
-    """Return *data* encrypted by AES-CBC-128, after its initialization vector.
+    """Return the initialization vector and *data*, encrypted by AES-CBC-128 with *key*.
 
-    The padding is 1, 2, 3, ... and then the length of the padding (IPMI 2.0, 13.29).
+    The padding is the bytes 1, 2, 3, ... and then the length of the padding (IPMI 2.0, 13.29).
     """
     padding = -(len(data) + 1) % _BLOCK_BYTES
     vector = os.urandom(_BLOCK_BYTES)
@@ -69,7 +69,7 @@ def encrypt(key: bytes, data: bytes) -> bytes:
 
 
 def decrypt(key: bytes, data: bytes) -> bytes:
-    """Return the plain text of the result of :func:`encrypt`; raise DecryptionError."""
+    """Return the plain text of *data*, a result of :func:`encrypt`; raise DecryptionError if length or padding is wrong."""
     if len(data) < 2 * _BLOCK_BYTES or len(data) % _BLOCK_BYTES:
         raise DecryptionError(f"cannot decrypt a payload of {len(data)} bytes: it does not consist of whole blocks")
     clear = _aes(key, data[:_BLOCK_BYTES], data[_BLOCK_BYTES:], decrypting=True)
@@ -80,6 +80,7 @@ def decrypt(key: bytes, data: bytes) -> bytes:
 
 
 def _aes(key: bytes, vector: bytes, data: bytes, *, decrypting: bool) -> bytes:
+    """Return *data* encrypted or decrypted by AES-CBC-128. Needs the cryptography library."""
     from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
     cipher = Cipher(algorithms.AES(key), modes.CBC(vector))

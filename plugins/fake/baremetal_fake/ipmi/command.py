@@ -1,4 +1,4 @@
-"""The command of the IPMI test service: ``python -m baremetal_fake.ipmi``."""
+"""Command ``python -m baremetal_fake.ipmi``, which runs the IPMI test service until it is interrupted."""
 
 from __future__ import annotations
 
@@ -24,31 +24,51 @@ _EPILOG = EPILOG + " The signal USR1 prints the counters of the BMCs."
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of the command line."""
-    parser = argparse.ArgumentParser("baremetal_fake.ipmi", description="IPMI BMCs of simulated machines.", epilog=_EPILOG)
+    """Return the argparse parser for the options of the IPMI test service."""
+    parser = argparse.ArgumentParser(
+        "baremetal_fake.ipmi", description="Run simulated IPMI BMCs on loopback, for tests of IPMI clients.", epilog=_EPILOG
+    )
     add_common_options(parser, session_timeout=60.0, session_limit=4)
     add = parser.add_argument
-    add("--address", default="127.0.0.1", help="loopback address of all BMCs, each with its own port; default: 127.0.0.1")
-    add("--addresses", metavar="NETWORK", help="loopback network, such as 127.78.0.0/16, with its own address for each BMC")
-    add("--port", type=at_least(int, 0), default=0, help="port of the first BMC; default: free ports")
-    add("--username", default="admin", help="name of the account; default: admin")
+    add(
+        "--address",
+        default="127.0.0.1",
+        help="loopback address that all BMCs share, each at its own UDP port; default: 127.0.0.1",
+    )
+    add(
+        "--addresses",
+        metavar="NETWORK",
+        help="loopback network, such as 127.78.0.0/16: each machine gets its own BMC at its own address in the network",
+    )
+    add(
+        "--port",
+        type=at_least(int, 0),
+        default=0,
+        help="UDP port of the first BMC, or of all BMCs with --addresses; default: free ports",
+    )
+    add("--username", default="admin", help="user name of the BMC account; default: admin")
     add(
         "--password",
         default=os.environ.get("IPMI_PASSWORD", "password"),
-        help="password of the account; default: $IPMI_PASSWORD, or 'password'",
+        help="password of the BMC account; default: $IPMI_PASSWORD, or 'password'",
     )
     add(
         "--cipher-suites",
         type=_cipher_suites,
         default=(3, 17),
         metavar="LIST",
-        help="comma-separated cipher suites to offer; default: 3,17",
+        help="comma-separated numbers of the cipher suites that the BMCs offer: 3, 17 or both; default: 3,17",
     )
-    add("--strict-power", action="store_true", help="refuse a power command that would change nothing")
+    add(
+        "--strict-power",
+        action="store_true",
+        help="refuse a power command that would not change the power state; default: accept it",
+    )
     return parser
 
 
 def _cipher_suites(text: str) -> tuple[int, ...]:
+    """Return the cipher suite numbers in *text*, such as ``3,17``; raise ArgumentTypeError if a suite is not supported."""
     numbers = tuple(text.split(","))
     if not set(numbers) <= {"3", "17"}:
         raise argparse.ArgumentTypeError(f"cipher suites {text!r} are not supported; use 3, 17 or 3,17")
@@ -56,7 +76,11 @@ def _cipher_suites(text: str) -> tuple[int, ...]:
 
 
 def build_service(options: argparse.Namespace) -> IPMIService:
-    """Return the service that *options* describe; raise ValueError or InvalidInput if they are not valid."""
+    """Return a new IPMI test service as the command line *options* describe it. The caller starts it.
+
+    Raises ValueError if an option is not valid, InvalidInput if the fault file is not valid, and OSError if the file is
+    unreadable.
+    """
     names = machine_names(options)
     seconds = options.power_seconds
     rack = Rack("ipmi", timings=Timings(seconds, seconds, seconds))
@@ -80,17 +104,18 @@ def build_service(options: argparse.Namespace) -> IPMIService:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit status."""
+    """Run the IPMI test service as the command line says, and return the exit status."""
     parser = build_parser()
     options = parser.parse_args(arguments)
     raise_descriptor_limit()
     try:
         return _serve(build_service(options))
     except (InvalidInput, ValueError, OSError) as exc:
-        parser.exit(1, f"baremetal_fake.ipmi: {exc}\n")
+        parser.exit(1, f"baremetal_fake.ipmi: cannot run the IPMI test service: {exc}\n")
 
 
 def _serve(service: IPMIService) -> int:
+    """Run *service* until SIGINT or SIGTERM, and return exit status 0. SIGUSR1 prints its counters."""
     stopped = exit_event()
     signal.signal(signal.SIGUSR1, lambda *_: print(json.dumps(service.totals()), flush=True))
     with service:
@@ -100,7 +125,7 @@ def _serve(service: IPMIService) -> int:
 
 
 def _ready_message(service: IPMIService) -> dict[str, Any]:
-    """Return the line that says that all BMCs answer. ``bmcs`` holds the address and the port of each BMC."""
+    """Return the JSON object that the command prints when all BMCs listen. ``bmcs`` holds address and port of each BMC."""
     return {
         "ready": True,
         "bmcs": [service.address_of(index) for index in range(len(service.names))],

@@ -1,4 +1,4 @@
-"""The table of IPMI commands: number, required privilege and effect of each command."""
+"""IPMI command table of a simulated BMC: it maps each command to the privilege level it needs and to its effect."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from baremetal_fake.rack import Rack
 
 
 class Code(IntEnum):
-    """Completion codes (IPMI 2.0, table 5-2)."""
+    """Completion codes of IPMI commands (IPMI 2.0, table 5-2)."""
 
     OK = 0x00
     PARAMETER_NOT_SUPPORTED = 0x80
@@ -37,7 +37,7 @@ class Code(IntEnum):
 
 
 class Level(IntEnum):
-    """Privilege levels of commands and sessions."""
+    """Privilege levels of IPMI commands and sessions."""
 
     NONE = 0
     CALLBACK = 1
@@ -47,17 +47,18 @@ class Level(IntEnum):
 
 
 class CommandError(Exception):
-    """Error that ends a command with a completion code other than zero."""
+    """Error that the BMC answers with a completion code other than zero."""
 
     def __init__(self, code: int) -> None:
-        super().__init__(f"command failed with completion code {code:#04x}")
+        super().__init__(f"the IPMI command failed: completion code {code:#04x}")
         self.code = code
 
 
 class BMCState(Protocol):
-    """The state of a BMC that commands read and change.
+    """The state of a simulated IPMI BMC that commands read and change.
 
-    The class of BMCs (``IPMIBMC``) uses the command table. This protocol keeps the commands from importing that class in turn.
+    The class ``IPMIBMC`` implements this protocol and uses the command table. With the protocol, the commands need not
+    import that class.
     """
 
     rack: Rack
@@ -67,7 +68,7 @@ class BMCState(Protocol):
     events: EventLog
     sensors: tuple[Sensor, ...]
     sensor_reservation: int
-    """Number of the valid reservation of the sensor repository."""
+    """Number of the present reservation of the sensor repository. Older reservations are not valid."""
     keeps_boot_flags: bool
     """Whether boot flags stay valid when no power command follows within 60 seconds."""
     boot_flags_set_at: float | None
@@ -82,9 +83,10 @@ class BMCState(Protocol):
 
 @dataclass(frozen=True)
 class Operation:
-    """The effect of one request, under the *name* that fault plans and the machine's log use.
+    """The effect of one valid IPMI request. *run* carries it out under a fault and returns the data of the response.
 
-    *run* carries out the request and returns the data of the answer.
+    Fault plans and the machine's log use the *name*; the log also records the *arguments*. *changes* is true if the
+    operation changes the machine or the BMC: only such operations can be lost by a fault.
     """
 
     name: str
@@ -95,14 +97,14 @@ class Operation:
 
 @dataclass(frozen=True)
 class Call:
-    """A command as a BMC received it. *session* is None outside of a session."""
+    """An IPMI command as a BMC received it: its data, and its session, or None for a command outside of a session."""
 
     bmc: BMCState
     session: Session | None
     data: bytes
 
     def require(self, length: int) -> bytes:
-        """Return the data; raise CommandError if there are fewer than *length* bytes."""
+        """Return the data of the command; raise CommandError (C7h) if the data has fewer than *length* bytes."""
         if len(self.data) < length:
             raise CommandError(Code.WRONG_LENGTH)
         return self.data
@@ -110,23 +112,29 @@ class Call:
 
 @dataclass(frozen=True)
 class Command:
-    """An entry of the command table: the privilege level that the command needs, and the parser of its data."""
+    """An entry of the command table: the privilege level that the command needs, and the function that parses its data.
+
+    The function returns an operation, or raises CommandError if the data is not valid.
+    """
 
     level: Level
     parse: Callable[[Call], Operation]
 
 
 Table = Mapping[tuple[int, int], Command]
-"""Mapping of network function and command number to the command."""
+"""Mapping of network function and command number to the entry of the IPMI command."""
 
 
 def make_reader(name: str, read: Callable[[Call], bytes], level: Level = Level.USER) -> Command:
-    """Return a command that answers with the result of *read* and changes nothing."""
+    """Return a table entry whose command answers with the result of *read* and changes nothing.
+
+    Its operation has the *name*; the command needs the privilege *level*.
+    """
     return Command(level, lambda call: Operation(name, lambda _: read(call)))
 
 
 def make_change(name: str, change: Callable[[], None], **arguments: object) -> Operation:
-    """Return an operation that calls *change* and answers without data."""
+    """Return an operation that calls *change* and answers without data. *arguments* are recorded in the machine's log."""
 
     def run(_: Fault | None) -> bytes:
         change()

@@ -1,4 +1,4 @@
-"""The commands of the System Event Log (IPMI 2.0, chapter 31)."""
+"""IPMI commands of a simulated BMC that read, fill and clear the System Event Log (IPMI 2.0, chapter 31)."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from baremetal_fake.ipmi.commands import Call, Code, Command, CommandError, Leve
 from baremetal_fake.ipmi.event_log import RECORD_BYTES
 
 STORAGE = 0x0A
-"""Network function of the storage commands."""
+"""IPMI network function of the storage commands."""
 _INITIATE_ERASE, _GET_ERASE_STATUS = 0xAA, 0x00
 _ERASE_COMPLETED = 0x01
 _WHOLE_RECORD = 0xFF
 
 
 def commands() -> Table:
-    """Return the commands of this module."""
+    """Return the table of the commands of the System Event Log."""
     return {
         (STORAGE, 0x40): make_reader("get_sel", lambda call: call.bmc.events.info()),
         (STORAGE, 0x42): make_reader("get_sel", _reserve),
@@ -25,13 +25,14 @@ def commands() -> Table:
 
 
 def _reserve(call: Call) -> bytes:
-    """Make a new reservation, which ends the previous one."""
+    """Make a new reservation of the log and return its number. The previous reservation is no longer valid."""
     events = call.bmc.events
     events.reservation = events.reservation % 0xFFFF + 1
     return events.reservation.to_bytes(2, "little")
 
 
 def _get_entry(call: Call) -> bytes:
+    """Return the number of the next record and the requested bytes of a record; raise CommandError if no such record exists."""
     data = call.require(6)
     found = call.bmc.events.find(int.from_bytes(data[2:4], "little"))
     if found is None:
@@ -49,6 +50,7 @@ def _add_entry(call: Call) -> Operation:
 
 
 def _clear(call: Call) -> Operation:
+    """Return the operation that clears the log or reads the progress of a clear; raise CommandError if the reservation is old."""
     data = call.require(6)
     if data[2:5] != b"CLR" or data[5] not in (_GET_ERASE_STATUS, _INITIATE_ERASE):
         raise CommandError(Code.INVALID_FIELD)

@@ -1,4 +1,4 @@
-"""The commands that read the sensor repository (SDR; IPMI 2.0, chapter 33) and sensors (chapter 35)."""
+"""IPMI commands of a simulated BMC that read sensor records (SDR; IPMI 2.0, chapter 33) and sensor values (chapter 35)."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from baremetal_fake.ipmi.sensors import Sensor
 from baremetal_fake.machine import Power
 
 SENSOR_EVENT, STORAGE = 0x04, 0x0A
-"""Network functions of the sensor and of the storage commands."""
+"""IPMI network functions of the sensor commands and of the storage commands."""
 _LAST_RECORD = 0xFFFF
 _MAX_READ_BYTES = 0x20
-"""Maximum bytes of a record that one request reads, unless the BMC hands out whole records."""
+"""Maximum bytes of a record that one request may read, unless the option ``whole_sensor_records`` is set."""
 
 
 def commands() -> Table:
-    """Return the commands of this module."""
+    """Return the table of the sensor commands."""
     return {
         (STORAGE, 0x20): make_reader("get_sensors", _get_repository_info),
         (STORAGE, 0x22): make_reader("get_sensors", _reserve),
@@ -25,17 +25,21 @@ def commands() -> Table:
 
 
 def _get_repository_info(call: Call) -> bytes:
-    """Return version 1.5, the record count, no free space, and that reservation is supported."""
+    """Return the answer to Get SDR Repository Info: version 1.5, the number of records, no free space, reservations supported."""
     return b"\x51" + len(call.bmc.sensors).to_bytes(2, "little") + bytes(2) + bytes(8) + b"\x02"
 
 
 def _reserve(call: Call) -> bytes:
-    """Make a new reservation, which ends the previous one (IPMI 2.0, 33.11)."""
+    """Make a new reservation of the repository and return its number (IPMI 2.0, 33.11). The previous reservation ends."""
     call.bmc.sensor_reservation = call.bmc.sensor_reservation % 0xFFFF + 1
     return call.bmc.sensor_reservation.to_bytes(2, "little")
 
 
 def _get_record(call: Call) -> bytes:
+    """Return the number of the next record and the requested bytes of a sensor record.
+
+    Raises CommandError if the record does not exist, the reservation is old, or too many bytes are requested.
+    """
     data = call.require(6)
     number, offset, count = int.from_bytes(data[2:4], "little"), data[4], data[5]
     # Only a read from an offset above zero needs the reservation.
@@ -56,6 +60,7 @@ def _get_record(call: Call) -> bytes:
 
 
 def _require_sensor(call: Call) -> Sensor:
+    """Return the sensor that the command names; raise CommandError (CBh) if it does not exist."""
     number = call.require(1)[0]
     for sensor in call.bmc.sensors:
         if sensor.number == number:
@@ -68,9 +73,9 @@ def _get_reading(call: Call) -> bytes:
 
 
 def _get_thresholds(call: Call) -> bytes:
-    """Return the mask of readable thresholds and their values: three lower ones, then three upper ones.
+    """Return the mask of the readable thresholds and the threshold values: three lower ones, then three upper ones.
 
-    Each three are non-critical, critical and non-recoverable.
+    The three values are non-critical, critical and non-recoverable.
     """
     sensor = _require_sensor(call)
     return bytes((sensor.threshold_mask(), 0, sensor.lower_critical or 0, 0, 0, sensor.upper_critical or 0, 0))

@@ -1,11 +1,11 @@
-"""The sensors of a simulated BMC: their records (SDR; IPMI 2.0, chapter 43) and readings (chapter 35)."""
+"""Sensors of a simulated IPMI BMC: their records (SDR; IPMI 2.0, chapter 43) and readings (chapter 35)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 _UPPER_CRITICAL, _LOWER_CRITICAL = 0x10, 0x02
-"""Bits of the critical thresholds, in masks of thresholds and in the comparison status of a reading."""
+"""Bits of the critical thresholds: in threshold masks, and in the comparison status of a reading."""
 _SCANNING_ENABLED = 0xC0
 _READING_UNAVAILABLE = 0x20
 _RESERVED_BITS = 0xC0
@@ -14,7 +14,10 @@ _MAX_NAME_BYTES = 16
 
 @dataclass(frozen=True)
 class Sensor:
-    """An analog sensor whose value is ``raw * multiplier * 10 ** exponent``, in *unit*."""
+    """An analog sensor of a simulated machine. Its constant value is ``raw * multiplier * 10 ** exponent``.
+
+    *sensor_type* and *unit* are IPMI codes. The critical thresholds are raw values.
+    """
 
     number: int
     name: str
@@ -29,7 +32,7 @@ class Sensor:
     """Whether the sensor has no reading while the machine is off."""
 
     def record(self) -> bytes:
-        """Return the full sensor record (SDR type 01h, table 43-1) without the header."""
+        """Return the body of the full sensor record (SDR type 01h, table 43-1), without the header."""
         name = self.name.encode("ascii")[:_MAX_NAME_BYTES]
         thresholds = (0, self.upper_critical or 0, 0, 0, self.lower_critical or 0, 0)
         body = bytes((0x20, 0x00, self.number, 0x07, 0x01, 0x7F, 0x68, self.sensor_type, 0x01))
@@ -39,13 +42,16 @@ class Sensor:
         return body + bytes((0xC0 | len(name),)) + name
 
     def threshold_mask(self) -> int:
-        """Return the mask of the thresholds that the sensor has."""
+        """Return the IPMI mask of the critical thresholds that the sensor has."""
         upper = _UPPER_CRITICAL if self.upper_critical is not None else 0
         lower = _LOWER_CRITICAL if self.lower_critical is not None else 0
         return upper | lower
 
     def reading(self, power_is_on: bool) -> bytes:
-        """Return the present reading and the thresholds that it crosses (IPMI 2.0, 35.14)."""
+        """Return the answer to Get Sensor Reading (IPMI 2.0, 35.14): the raw value, and the thresholds that the value reaches.
+
+        If the sensor needs power and *power_is_on* is false, the answer says that no reading is available.
+        """
         if self.needs_power and not power_is_on:
             return bytes((0x00, _SCANNING_ENABLED | _READING_UNAVAILABLE, _RESERVED_BITS))
         crossed = 0
@@ -63,4 +69,4 @@ SENSORS = (
     Sensor(4, "12V", 0x02, 0x04, raw=201, multiplier=6, exponent=-2, lower_critical=180, needs_power=True),
     Sensor(5, "Pwr Consumption", 0x0B, 0x06, raw=42, multiplier=5, needs_power=True),
 )
-"""Sensors of a simulated machine: temperatures in degrees Celsius, a fan in RPM, a voltage in volts and power in watts."""
+"""Default sensors of a simulated machine: temperatures in degrees Celsius, a fan in RPM, a voltage in volts, power in watts."""

@@ -1,4 +1,4 @@
-"""The IPMI test service: simulated machines behind UDP sockets on loopback, on one event loop in one thread."""
+"""IPMI test service: simulated BMCs behind UDP sockets on loopback, all on one event loop in one thread."""
 
 from __future__ import annotations
 
@@ -21,17 +21,19 @@ _MAXIMA = ("in_flight_max", "open_sessions_max")
 
 
 def command_table() -> Table:
-    """Return the commands of a simulated BMC."""
+    """Return the table of all IPMI commands that a simulated BMC supports."""
     modules = (application, chassis, event_log_commands, sensor_commands)
     return {key: command for module in modules for key, command in module.commands().items()}
 
 
 class IPMIService(BackgroundService):
-    """IPMI BMCs for *machines* (a number, or names). Each machine has its own BMC, because an IPMI BMC manages one machine.
+    """A test service with simulated IPMI BMCs that listen on loopback. It is a context manager.
 
-    With one of *addresses*, the BMCs listen there at consecutive ports from *port* on, or at free ports if *port* is 0. With
-    one address for each machine, all BMCs listen at *port*. *latency* is in seconds and delays each answer. *rack* supplies
-    the machines, for example those of a rack with a manual clock. The service is a context manager.
+    *machines* is a number or a list of names. Each machine has its own BMC, because an IPMI BMC manages one machine. With a
+    single address in *addresses*, the BMCs listen at consecutive ports from *port* on, or at free ports if *port* is 0. With
+    one address for each machine, all BMCs listen at *port*. *latency* delays each answer by that many seconds. *rack*
+    supplies the machines, for example from a rack with a manual clock. Raises ValueError if a name or an address is not
+    valid.
     """
 
     def __init__(
@@ -50,7 +52,7 @@ class IPMIService(BackgroundService):
         check_addresses(addresses, len(self.names))
         self.addresses = list(addresses)
         self.ports: list[int] = []
-        """Port of each machine's BMC while the service runs."""
+        """UDP port of each machine's BMC while the service runs; empty otherwise."""
         self.options = options or IPMIOptions()
         self.rack = Rack("ipmi") if rack is None else rack
         self.latency = latency
@@ -60,33 +62,33 @@ class IPMIService(BackgroundService):
         self._listeners: list[asyncio.DatagramTransport] = []
 
     def address_of(self, index: int = 0) -> tuple[str, int]:
-        """Return the address and the port of the BMC of machine *index*."""
+        """Return the IP address and the UDP port of the BMC of machine *index*."""
         return self.addresses[index if len(self.addresses) > 1 else 0], self.ports[index]
 
     def driver_info(self, index: int = 0) -> dict[str, Any]:
-        """Return the ``driver_info`` of a node that uses the BMC of machine *index*."""
+        """Return the ``driver_info`` for a node of the IPMI driver that uses the BMC of machine *index*."""
         host, port = self.address_of(index)
         account = self.options.access.account
         return {"ipmi_address": host, "ipmi_port": port, "ipmi_username": account.username, "ipmi_password": account.password}
 
     def machine(self, index: int = 0) -> Machine:
-        """Return machine *index*, for a test to inspect or change."""
+        """Return the simulated machine *index*, for a test to inspect or change."""
         return self.rack.machine(self.names[index])
 
     def bmc(self, index: int = 0) -> IPMIBMC:
-        """Return the BMC of machine *index*."""
+        """Return the simulated BMC of machine *index*."""
         return self._bmcs[index]
 
     def bridge(self, outer: int, channel: int, address: int, inner: int) -> None:
-        """Let the BMC of machine *outer* forward messages for *address* on *channel* to the BMC of machine *inner*."""
+        """Let the BMC of machine *outer* forward messages for slave *address* on *channel* to the BMC of machine *inner*."""
         self._bmcs[outer].bridged[channel, address] = self._bmcs[inner]
 
     def inject(self, plan: FaultPlan, machines: str = "*") -> None:
-        """Apply the fault *plan* to all machines whose names match the pattern *machines*."""
+        """Set the fault *plan* of all machines whose names match the pattern *machines*, in place of their former plans."""
         self.rack.inject(plan, machines)
 
     def end_sessions(self) -> None:
-        """End all sessions at all BMCs without a message to the clients."""
+        """End all sessions at all BMCs. The clients get no message about the end."""
 
         def clear() -> None:
             for bmc in self._bmcs:
@@ -95,7 +97,10 @@ class IPMIService(BackgroundService):
         self.run_on_loop(clear)
 
     def totals(self) -> dict[str, Any]:
-        """Return the counters of all BMCs: sums, and for ``in_flight_max`` and ``open_sessions_max`` the maximum of one BMC."""
+        """Return the counters of all BMCs by name. Each is the sum over all BMCs.
+
+        ``in_flight_max`` and ``open_sessions_max`` are the highest values of any single BMC instead.
+        """
         counters = [
             {
                 **bmc.counters.as_dict(),
@@ -134,7 +139,7 @@ class IPMIService(BackgroundService):
 
 
 class _Listener(asyncio.DatagramProtocol):
-    """The socket of one BMC."""
+    """The UDP socket of one simulated BMC."""
 
     def __init__(self, service: IPMIService, bmc: IPMIBMC) -> None:
         self._service = service
@@ -142,11 +147,11 @@ class _Listener(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport that sends the replies."""
+        """Store the transport, which sends the replies."""
         self._transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
-        """Answer a datagram, at once or after a delay, or not at all."""
+        """Pass a datagram to the BMC, and send its reply at once or after the delay. Some datagrams get no reply."""
         counters = self._bmc.counters
         counters.begin()
         reply = self._bmc.receive(data)

@@ -1,4 +1,4 @@
-"""Simulated machines reached as Redfish BMCs on loopback: a test service for clients of Redfish."""
+"""Redfish test service: simulated machines behind simulated Redfish BMCs on loopback, for tests of Redfish clients."""
 
 from baremetal_fake.redfish.options import BMCOptions
 from baremetal_fake.redfish.service import RedfishService

@@ -1,4 +1,4 @@
-"""``python -m baremetal_fake.redfish``."""
+"""Entry point of the command ``python -m baremetal_fake.redfish``, which runs the Redfish test service."""
 
 from __future__ import annotations
 

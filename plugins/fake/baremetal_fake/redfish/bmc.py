@@ -1,4 +1,7 @@
-"""One Redfish BMC: authentication, routing and faults of its requests. Connections and delays are elsewhere."""
+"""Simulated Redfish BMC: it authenticates a request, finds its handler, and selects the fault that applies to it.
+
+The module ``connection`` reads and writes the sockets, and applies delays.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,11 @@ _WRONG_CREDENTIALS = "The credentials are missing or wrong."
 
 
 class RedfishBMC:
-    """A BMC that manages the machines *names* of *rack*. Only the event loop of its service calls its methods."""
+    """A simulated Redfish BMC that manages the machines *names* of *rack*.
+
+    It holds the sessions, tasks, event subscriptions and counters of the BMC. Only the event loop of its service may call
+    its methods. *check_image* raises RedfishError unless the image at a URL exists.
+    """
 
     def __init__(
         self, rack: Rack, names: Iterable[str], router: Router, options: BMCOptions, check_image: Callable[[str], Awaitable[None]]
@@ -54,11 +61,18 @@ class RedfishBMC:
         return self.rack.machine(name)
 
     def first_machine(self) -> Machine:
-        """Return the first machine. Its fault plan also applies to logins, the root and connections."""
+        """Return the first machine of the BMC.
+
+        Its fault plan also applies to logins, connections and requests that name no machine.
+        """
         return self.rack.machine(next(iter(self._names)))
 
     def prepare(self, request: Request) -> tuple[Operation, Fault | None]:
-        """Return the operation of *request* and the fault that applies to it; raise RedfishError."""
+        """Authenticate and validate *request*; return its operation and the fault that applies to it, or None.
+
+        The operation has not run yet; the machine's log already records it. Raises RedfishError if the request is refused,
+        or if the fault replaces the answer with an error.
+        """
         match = self._router.find(request.path)
         handler = match.handler(request.method)
         self._check_load()
@@ -73,7 +87,12 @@ class RedfishBMC:
         return operation, fault
 
     def finish(self, request: Request, answer: Answer) -> Answer:
-        """Return the *answer* to a read with its entity tag and allowed methods, or 304 if the client has that version."""
+        """Return the final form of *answer*, the answer to *request*.
+
+        A successful answer to a read (GET or HEAD) gets an entity tag and the list of allowed methods. It becomes 304
+        without a body if the client named the present entity tag in ``If-None-Match``. All other answers are returned
+        unchanged.
+        """
         if answer.status != 200 or request.method not in ("GET", "HEAD") or isinstance(answer.body, bytes) or answer.body is None:
             return answer
         content = answer.content()
@@ -87,7 +106,11 @@ class RedfishBMC:
         return Answer(200, tagged, headers)
 
     def accepts(self, username: str | None, password: str | None) -> bool:
-        """Return whether the credentials are right. Wrong ones count, and may lock the account."""
+        """Return whether the BMC accepts a login with these credentials.
+
+        Wrong credentials count as a failure, and the failure number ``lockout_after`` in a row locks the account. A locked
+        account also refuses the right password. Without a configured account, every login is accepted.
+        """
         if self.options.account is None:
             return True
         accepted = self.options.account.matches(username, password) and not self.locked
@@ -96,22 +119,23 @@ class RedfishBMC:
 
     @property
     def locked(self) -> bool:
-        """True if too many consecutive wrong passwords locked the account."""
+        """True if too many consecutive wrong passwords locked the account of the BMC."""
         limit = self.options.lockout_after
         return limit is not None and self._consecutive_failures >= limit
 
     def unlock(self) -> None:
-        """Unlock the account."""
+        """Unlock the account after too many wrong passwords, and count wrong passwords from zero."""
         self._consecutive_failures = 0
 
     def _check_load(self) -> None:
+        """Raise RedfishError (HTTP 500) and count an overrun if more requests are in flight than ``parallel_limit`` allows."""
         limit = self.options.parallel_limit
         if limit is not None and self.counters.in_flight > limit:
             self.overruns += 1
             raise RedfishError(500, "InternalError", f"The service is overloaded: it accepts {limit} requests at a time.")
 
     def _check_precondition(self, request: Request, match: RouteMatch) -> None:
-        """Raise RedfishError if ``If-Match`` of a PATCH names another version of the resource than the present one."""
+        """Raise RedfishError (HTTP 412) if ``If-Match`` of a PATCH names another entity tag than that of the present resource."""
         expected = request.headers.get("if-match", "").removeprefix("W/")
         if request.method != "PATCH" or expected in ("", "*"):
             return
@@ -121,7 +145,10 @@ class RedfishBMC:
             raise RedfishError(412, "PreconditionFailed", "The ETag supplied did not match the ETag of the resource.")
 
     def _authenticate(self, request: Request, match: RouteMatch) -> Session | None:
-        """Return the session of *request*, or None if it needs none or logs in itself; raise RedfishError."""
+        """Return the session of *request*, or None if the request uses HTTP basic authentication or needs no credentials.
+
+        Raises RedfishError (HTTP 401) if the token is unknown or expired, or if the credentials are wrong.
+        """
         if request.method in match.route.public_methods:
             return None
         token = request.headers.get("x-auth-token")
@@ -135,6 +162,7 @@ class RedfishBMC:
         return None
 
     def _accepts_basic(self, header: str | None) -> bool:
+        """Return whether the ``Authorization`` *header* holds accepted credentials; count wrong ones as a refused login."""
         if self.options.account is None:
             return True
         scheme, _, encoded = (header or "").partition(" ")
@@ -151,12 +179,15 @@ class RedfishBMC:
 
 
 def entity_tag(content: bytes) -> str:
-    """Return the strong entity tag of a resource with that *content*."""
+    """Return the strong entity tag (ETag) of a resource whose JSON encoding is *content*."""
     return f'"{zlib.crc32(content):08x}"'
 
 
 def _raise_for_fault(fault: Fault, session: Session | None, sessions: SessionTable) -> None:
-    """Raise RedfishError if the answer to *fault* does not depend on the operation."""
+    """Raise RedfishError if *fault* replaces the answer of any operation with an error: refuse, auth, expire or busy.
+
+    Effect ``expire`` also ends *session*. All other effects are applied by the connection or by the operation.
+    """
     if fault.effect is Effect.REFUSE:
         raise RedfishError(fault.status, "GeneralError", fault.message or "A general error has occurred.")
     if fault.effect is Effect.AUTH:

@@ -1,4 +1,4 @@
-"""Self-signed certificates for HTTPS, made with the cryptography library or the ``openssl`` command."""
+"""Self-signed certificates for the HTTPS of a test service, made with the cryptography library or the ``openssl`` command."""
 
 from __future__ import annotations
 
@@ -12,27 +12,29 @@ from pathlib import Path
 from typing import NamedTuple
 
 VALIDITY_DAYS = 30
+"""Default validity of a certificate in days."""
 MAX_NAMES = 200
 """Maximum number of names in a certificate. A client may refuse a certificate with thousands of names."""
 _OPENSSL_TIMEOUT_S = 60
 
 
 class Certificate(NamedTuple):
-    """The PEM files of a certificate and of its private key."""
+    """The paths of two PEM files: a certificate and its private key."""
 
     path: str
     key: str
 
 
 class CertificateError(Exception):
-    """Error of a certificate that cannot be made, because a tool is missing or failed."""
+    """Error raised when a certificate cannot be made, because a tool is missing or failed."""
 
 
 def make_certificate(directory: str | os.PathLike[str], hosts: Sequence[str], days: float = VALIDITY_DAYS) -> Certificate:
-    """Make a certificate and its key in *directory*, for the first 200 of *hosts* (addresses and names).
+    """Make a self-signed certificate and its private key in *directory*, and return the paths of both files.
 
-    The certificate is valid for *days*. If *days* is below zero, the certificate has expired; this needs the cryptography
-    library. Raises CertificateError.
+    The certificate names the first 200 of *hosts* (IP addresses and DNS names) and is valid for *days* from now. With a
+    negative *days*, the certificate has expired already; a negative or fractional number needs the cryptography library.
+    Raises CertificateError if neither tool is installed, or if ``openssl`` fails.
     """
     hosts = hosts[:MAX_NAMES]
     certificate, key = Path(directory) / "bmc.crt", Path(directory) / "bmc.key"
@@ -41,7 +43,9 @@ def make_certificate(directory: str | os.PathLike[str], hosts: Sequence[str], da
         _make_with_cryptography(certificate, key, hosts, days)
     except ImportError:
         if days != int(days) or days < 1:
-            raise CertificateError(f"cannot make a certificate for {days:g} days: install the cryptography library") from None
+            raise CertificateError(
+                f"cannot make a certificate for {days:g} days: openssl cannot do that; install the cryptography library"
+            ) from None
         _make_with_openssl(certificate, key, hosts, int(days))
     return Certificate(str(certificate), str(key))
 
@@ -57,14 +61,16 @@ def _is_address(host: str) -> bool:
 def _make_with_openssl(certificate: Path, key: Path, hosts: Sequence[str], days: int) -> None:
     openssl = shutil.which("openssl")
     if openssl is None:
-        raise CertificateError("cannot make a certificate for TLS: install the cryptography library or the openssl command")
+        raise CertificateError(
+            "cannot make a certificate for TLS: no tool is installed; install the cryptography library or the openssl command"
+        )
     names = ",".join(f"{'IP' if _is_address(host) else 'DNS'}:{host}" for host in hosts)
     command = [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
     command += ["-days", str(days), "-subj", "/CN=simulated BMC", "-addext", f"subjectAltName={names}"]
     command += ["-keyout", str(key), "-out", str(certificate)]
     result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_OPENSSL_TIMEOUT_S)
     if result.returncode:
-        raise CertificateError(f"openssl failed to make a certificate: {result.stderr.strip()}")
+        raise CertificateError(f"cannot make a certificate for TLS: openssl failed: {result.stderr.strip()}")
 
 
 def _make_with_cryptography(certificate: Path, key: Path, hosts: Sequence[str], days: float) -> None:

@@ -1,4 +1,4 @@
-"""The command of the Redfish test service: ``python -m baremetal_fake.redfish``."""
+"""Command ``python -m baremetal_fake.redfish``, which runs the Redfish test service until it is interrupted."""
 
 from __future__ import annotations
 
@@ -23,34 +23,62 @@ from baremetal_fake.redfish.shards import ShardFailed, Shards, run_shard
 from baremetal_interfaces import InvalidInput
 
 SPARE_DESCRIPTORS = 64
-"""Number of file descriptors that a process keeps for other uses than addresses."""
+"""Number of file descriptors that each process of the service reserves for purposes other than its BMC addresses."""
 DESCRIPTORS_PER_ADDRESS = 5
-"""Number of file descriptors for each address: a listening socket and some clients."""
+"""Number of file descriptors to plan for each BMC address: one listening socket and several client connections."""
 
 _EPILOG = EPILOG + " GET /_statistics at any address shows the load that clients caused."
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of the command line."""
-    parser = argparse.ArgumentParser("baremetal_fake.redfish", description="Redfish BMCs of simulated machines.", epilog=_EPILOG)
+    """Return the argparse parser for the options of the Redfish test service."""
+    parser = argparse.ArgumentParser(
+        "baremetal_fake.redfish",
+        description="Run simulated Redfish BMCs on loopback, for tests of Redfish clients.",
+        epilog=_EPILOG,
+    )
     add_common_options(parser, session_timeout=1800.0, session_limit=64)
     add = parser.add_argument
-    add("--address", default="127.0.0.1", help="loopback address of one BMC that manages all machines; default: 127.0.0.1")
-    add("--addresses", metavar="NETWORK", help="loopback network, such as 127.77.0.0/16, with its own BMC for each machine")
-    add("--port", type=at_least(int, 0), default=0, help="port; default: a free one")
-    add("--tls", action="store_true", help="use HTTPS with a self-signed certificate")
-    add("--username", help="name of the account; without it, every login is accepted")
-    add("--password", default=os.environ.get("REDFISH_PASSWORD"), help="password of the account; default: $REDFISH_PASSWORD")
-    add("--idle-timeout", type=at_least(float, 0), help="seconds after which a silent connection is closed; default: never")
-    add("--strict-power", action="store_true", help="answer 409 to a power command that would change nothing")
-    add("--no-image-check", action="store_true", help="insert virtual media without checking that the image exists")
-    add("--processes", type=at_least(int, 1), help="number of processes; default: as many as the limit of open files requires")
+    add("--address", default="127.0.0.1", help="loopback address of a single BMC that manages all machines; default: 127.0.0.1")
+    add(
+        "--addresses",
+        metavar="NETWORK",
+        help="loopback network, such as 127.77.0.0/16: each machine gets its own BMC at its own address in the network",
+    )
+    add("--port", type=at_least(int, 0), default=0, help="TCP port, the same at all addresses; default: a free port")
+    add("--tls", action="store_true", help="serve HTTPS with a new self-signed certificate, instead of HTTP")
+    add("--username", help="user name of the BMC account; without this option, every login is accepted")
+    add("--password", default=os.environ.get("REDFISH_PASSWORD"), help="password of the BMC account; default: $REDFISH_PASSWORD")
+    add(
+        "--idle-timeout",
+        type=at_least(float, 0),
+        help="seconds without a request after which a connection is closed; default: never",
+    )
+    add(
+        "--strict-power",
+        action="store_true",
+        help="answer HTTP 409 to a power command that would not change the power state; default: accept it",
+    )
+    add(
+        "--no-image-check",
+        action="store_true",
+        help="insert virtual media without asking the image server whether the image exists",
+    )
+    add(
+        "--processes",
+        type=at_least(int, 1),
+        help="number of processes that share the machines; default: as many as the limit of open files requires",
+    )
     add("--shard", action="store_true", help=argparse.SUPPRESS)
     return parser
 
 
 def build_plan(options: argparse.Namespace) -> ServicePlan:
-    """Return the plan that *options* describe; raise ValueError or InvalidInput if they are not valid."""
+    """Return the plan of the Redfish test service that the command line *options* describe.
+
+    Raises ValueError if an option is not valid, InvalidInput if the fault file is not valid, and OSError if the file is
+    unreadable.
+    """
     names = machine_names(options)
     addresses = addresses_in(options.addresses, len(names)) if options.addresses else (options.address,)
     if options.password is not None and options.username is None:
@@ -75,16 +103,20 @@ def build_plan(options: argparse.Namespace) -> ServicePlan:
 
 
 def _load_faults(path: str) -> tuple[tuple[str, list[dict[str, Any]]], ...]:
+    """Return pairs of a pattern of machine names and the fault plan of these machines as JSON, read from the file *path*."""
     return tuple((pattern, plan.to_json()) for pattern, plan in FaultPlan.load_by_machine(path).items())
 
 
 def processes_for(addresses: int, descriptors: int) -> int:
-    """Return the number of processes needed to listen at *addresses*, when each process may open *descriptors* files."""
+    """Return how many processes are needed to listen at *addresses* (a number) if each may open *descriptors* files."""
     return max(1, -(-addresses * DESCRIPTORS_PER_ADDRESS // max(1, descriptors - SPARE_DESCRIPTORS)))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit status."""
+    """Run the Redfish test service as the command line says, and return the exit status.
+
+    With the hidden option ``--shard``, run as a child that serves a part of the machines.
+    """
     parser = build_parser()
     options = parser.parse_args(arguments)
     descriptors = raise_descriptor_limit()
@@ -97,10 +129,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with ExitStack() as stack:
             return _serve(plan, options, descriptors, stack)
     except (InvalidInput, ValueError, OSError, CertificateError, ShardFailed) as exc:
-        parser.exit(1, f"baremetal_fake.redfish: {exc}\n")
+        parser.exit(1, f"baremetal_fake.redfish: cannot run the Redfish test service: {exc}\n")
 
 
 def _serve(plan: ServicePlan, options: argparse.Namespace, descriptors: int, stack: ExitStack) -> int:
+    """Run the service in this process or in several shards until SIGINT or SIGTERM, and return exit status 0."""
     if options.tls:
         directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="redfish-service-"))
         plan = replace(plan, certificate=make_certificate(directory, [*plan.addresses, "localhost"]))
@@ -119,13 +152,14 @@ def _serve(plan: ServicePlan, options: argparse.Namespace, descriptors: int, sta
 
 
 def _free_port(address: str) -> int:
+    """Return a TCP port that is free at *address* now. Another process may still take the port before the service binds it."""
     with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
         probe.bind((address, 0))
         return int(probe.getsockname()[1])
 
 
 def _ready_message(plan: ServicePlan, port: int, processes: int) -> dict[str, Any]:
-    """Return the line that says that all BMCs answer. ``urls`` holds one URL, or one for each machine."""
+    """Return the JSON object that the command prints when all BMCs listen. ``urls`` holds one URL for each BMC address."""
     hosts = [f"[{address}]" if ":" in address else address for address in plan.addresses]
     urls = [f"{'https' if plan.certificate else 'http'}://{host}:{port}" for host in hosts]
     return {

@@ -1,4 +1,4 @@
-"""One HTTP connection of a simulated BMC: it answers requests one at a time, and applies faults to the answers."""
+"""HTTP connection of a simulated Redfish BMC: it answers requests one at a time, and applies delays and faults to the answers."""
 
 from __future__ import annotations
 
@@ -17,23 +17,24 @@ from baremetal_fake.redfish.statistics import Statistics
 
 LOG = logging.getLogger(__name__)
 _MAX_UNREAD_BYTES = 4 * 1024 * 1024
-"""Maximum bytes that a client may send ahead while the BMC works on an earlier request."""
+"""Maximum bytes that a client may send ahead while the BMC works on an earlier request. More bytes break the connection."""
 _GARBAGE = Answer(200, b'{"@odata.id": "/redfish/v1/", "Name": ')
-"""Answer whose body is not valid JSON."""
+"""Answer of the effect ``wrong``: HTTP 200 with a body that is not valid JSON."""
 
 
 class ServiceSettings(Protocol):
-    """The attributes of a service that a connection reads."""
+    """The attributes of the Redfish test service that a connection reads."""
 
     latency: float
-    """Seconds by which each answer is delayed."""
+    """Seconds by which every answer is delayed."""
     idle_timeout: float | None
-    """Seconds after which a silent connection is closed; None: never."""
+    """Seconds without a request after which a connection is closed; None: never."""
     statistics: Statistics
+    """Counters of the whole service."""
 
 
 class Connection(asyncio.Protocol):
-    """A connection of one client to one BMC."""
+    """A connection of one client to one simulated BMC. The asyncio event loop calls its methods."""
 
     def __init__(self, bmc: RedfishBMC, service: ServiceSettings) -> None:
         self._bmc = bmc
@@ -44,7 +45,7 @@ class Connection(asyncio.Protocol):
         self._idle: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Start to serve a client. Fault plans call this operation ``connect``."""
+        """Count the new connection, and apply the fault of the operation ``connect``: hang, drop or refuse."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._service.statistics.add_connection(self)
@@ -56,7 +57,7 @@ class Connection(asyncio.Protocol):
         self._await_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Cancel the work on the client's request when the connection has ended."""
+        """Cancel the work on the request in progress, because the connection has ended."""
         self._service.statistics.remove_connection(self)
         self._transport = None
         if self._idle is not None:
@@ -65,12 +66,12 @@ class Connection(asyncio.Protocol):
             self._work.cancel()
 
     def close(self) -> None:
-        """Break the connection."""
+        """Abort the connection at once, without sending what is still buffered."""
         if self._transport is not None and not self._transport.is_closing():
             self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        """Serve the requests that have arrived completely. Break the connection of a client that sends too far ahead."""
+        """Answer the requests that have arrived completely. Break the connection if the client sends more than 4 MiB ahead."""
         self._parser.feed(data)
         if self._work is None:
             self._serve()
@@ -78,6 +79,7 @@ class Connection(asyncio.Protocol):
             self.close()
 
     def _serve(self) -> None:
+        """Answer complete requests until one needs time, more bytes are needed, or the connection ends."""
         while self._transport is not None and self._work is None:
             try:
                 request = self._parser.next()
@@ -92,6 +94,7 @@ class Connection(asyncio.Protocol):
             self._start(request)
 
     def _start(self, request: Request) -> None:
+        """Start to answer *request*. Requests for the statistics are answered at once and are not counted."""
         statistics = self._service.statistics
         special = statistics.answer(request)
         if special is not None:
@@ -107,9 +110,9 @@ class Connection(asyncio.Protocol):
             self._work = asyncio.get_running_loop().create_task(self._finish(request, outcome))
 
     def _evaluate(self, request: Request) -> Answer | Awaitable[Answer | None]:
-        """Return the answer to *request*, or an awaitable of it.
+        """Return the answer to *request*, or an awaitable of the answer if the answer takes time.
 
-        The result None of the awaitable means that the connection breaks instead.
+        If the awaitable returns None, the connection breaks without a complete answer.
         """
         try:
             operation, fault = self._bmc.prepare(request)
@@ -122,6 +125,7 @@ class Connection(asyncio.Protocol):
             return _internal_error(request)
 
     async def _run_with_fault(self, operation: Operation, fault: Fault | None) -> Answer | None:
+        """Run *operation* after the service's latency and under *fault*. Return None if the connection must break instead."""
         effect = fault.effect if fault is not None else None
         if effect is Effect.HANG:
             # The event is never set: the wait ends when the client leaves and the task is cancelled.
@@ -141,13 +145,14 @@ class Connection(asyncio.Protocol):
         return change_types(whole) if effect is Effect.MISTYPE else whole
 
     def _truncate(self, answer: Answer) -> None:
-        """Send half of the answer and close the connection."""
+        """Send the first half of *answer* and close the connection, as the effect ``truncate`` demands."""
         if self._transport is not None:
             content = answer.encode(keep_alive=True, head_only=False)
             self._transport.write(content[: len(content) // 2])
             self._transport.close()
 
     async def _finish(self, request: Request, work: Answer | Awaitable[Answer | None]) -> None:
+        """Wait for the answer to *request*, send it, and continue with the requests that arrived meanwhile."""
         answer: Answer | None = None
         try:
             if isinstance(work, Answer):
@@ -165,6 +170,7 @@ class Connection(asyncio.Protocol):
         self._serve()
 
     def _end(self, request: Request, answer: Answer | None) -> None:
+        """Count the end of *request*, and send *answer*, or break the connection if it is None."""
         self._bmc.counters.end()
         self._service.statistics.end()
         if answer is None:
@@ -182,6 +188,7 @@ class Connection(asyncio.Protocol):
             self._transport = None
 
     def _await_request(self) -> None:
+        """Restart the timer that closes the connection after ``idle_timeout`` seconds without a request."""
         if self._service.idle_timeout is not None:
             if self._idle is not None:
                 self._idle.cancel()
@@ -189,5 +196,6 @@ class Connection(asyncio.Protocol):
 
 
 def _internal_error(request: Request) -> Answer:
+    """Log the present exception, and return the HTTP 500 answer to *request*."""
     LOG.exception("%s %s failed", request.method, request.path)
     return Answer(500, RedfishError(500, "InternalError", "The request failed due to an internal service error.").body())

@@ -1,4 +1,4 @@
-"""The event service. It keeps and lists subscriptions, but sends no event."""
+"""Event service of a simulated Redfish BMC. Clients can create, list and delete subscriptions, but the BMC sends no events."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WRITABLE_PROPERTIES = ("Destination", "Protocol", "Context", "EventTypes", "Htt
 
 
 def routes() -> list[Route]:
-    """Return the routes of this module."""
+    """Return the routes of the event service and its subscriptions."""
     return [
         Route("EventService", {"GET": make_reader("get_subscriptions", _service)}),
         Route("EventService/Subscriptions", {"GET": make_reader("get_subscriptions", _subscriptions), "POST": _subscribe}),
@@ -52,7 +52,7 @@ def _require_subscription(exchange: Exchange, identifier: str) -> Mapping[str, A
 
 
 def _subscription_resource(identifier: str, subscription: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the resource of a subscription. It leaves out the headers, because they hold secrets."""
+    """Return the Redfish resource of a subscription without its HTTP headers, because they hold secrets."""
     return {
         **link(*_SUBSCRIPTIONS, identifier),
         "@odata.type": "#EventDestination.v1_14_0.EventDestination",
@@ -63,6 +63,7 @@ def _subscription_resource(identifier: str, subscription: Mapping[str, Any]) -> 
 
 
 def _subscribe(exchange: Exchange) -> Operation:
+    """Return the operation that creates the subscription in the request body; raise RedfishError if the body is not valid."""
     body = exchange.json()
     for name in body:
         if name not in _WRITABLE_PROPERTIES:

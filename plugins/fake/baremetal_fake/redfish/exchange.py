@@ -1,7 +1,7 @@
-"""The input and the result of a request handler.
+"""Input and result of the request handlers of a simulated Redfish BMC.
 
-A handler only examines the request: it raises an error, or returns an operation. The operation runs later, because the
-fault plan of the machine may delay it, change it or replace its answer.
+A handler only examines a request: it raises RedfishError, or returns an operation. The operation runs later, because the
+fault plan of the machine may delay the operation, change its effect or replace its answer.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ ROOT = "/redfish/v1"
 
 
 class BMCState(Protocol):
-    """The state of a BMC that handlers read and change.
+    """The state of a simulated Redfish BMC that request handlers read and change.
 
-    The class of BMCs (``RedfishBMC``) calls the handlers. This protocol keeps the handlers from importing that class in turn.
+    The class ``RedfishBMC`` implements this protocol and calls the handlers. With the protocol, the handlers need not import
+    that class.
     """
 
     rack: Rack
@@ -36,7 +37,7 @@ class BMCState(Protocol):
     subscriptions: dict[str, dict[str, Any]]
     """Event subscriptions by identifier."""
     check_image: Callable[[str], Awaitable[None]]
-    """Function that raises RedfishError unless the image at a URL exists."""
+    """Function that raises RedfishError unless the image at a URL exists. InsertMedia calls it."""
 
     @property
     def names(self) -> list[str]:
@@ -46,15 +47,18 @@ class BMCState(Protocol):
         """Return the machine *name*; raise RedfishError if the BMC does not manage it."""
 
     def first_machine(self) -> Machine:
-        """Return the first machine, whose fault plan also applies to requests that concern no machine."""
+        """Return the first machine of the BMC. Its fault plan also applies to requests that concern no machine."""
 
     def accepts(self, username: str | None, password: str | None) -> bool:
-        """Return whether the credentials are right."""
+        """Return whether the BMC accepts these credentials. Wrong credentials count, and may lock the account."""
 
 
 @dataclass
 class Exchange:
-    """A request at a BMC. *names* are the variable parts of the path; the name of a machine comes first."""
+    """A request at a simulated BMC, which a handler examines.
+
+    *names* are the variable segments of the request path; the first one is the name of the machine, if the path has one.
+    """
 
     bmc: BMCState
     request: Request
@@ -62,21 +66,30 @@ class Exchange:
 
     @property
     def machine(self) -> Machine:
-        """Machine that the path names. Raises RedfishError if the BMC does not manage it."""
+        """Machine that the path names. Raises RedfishError (HTTP 404) if the BMC does not manage it."""
         return self.bmc.machine(self.names[0])
 
     def json(self) -> dict[str, Any]:
-        """Return the body as an object; raise RedfishError if it is not one."""
+        """Return the request body as a JSON object; raise RedfishError if it is something else.
+
+        Without a body, the object is empty.
+        """
         return self.request.json()
 
 
 Run = Callable[[Fault | None], Answer | Awaitable[Answer]]
-"""Function that carries out an operation. Its argument is the fault that applies; late, bounce and lose change the effect."""
+"""Function that carries out an operation and returns the answer.
+
+Its argument is the fault that applies. The function itself implements the effects ``late``, ``bounce`` and ``lose``.
+"""
 
 
 @dataclass
 class Operation:
-    """The effect of one request, under the *name* that fault plans and the machine's log use."""
+    """The effect of one valid request, to be carried out by *run*.
+
+    Fault plans and the machine's log use the *name*; the log also records the *arguments*.
+    """
 
     name: str
     run: Run
@@ -84,10 +97,14 @@ class Operation:
 
 
 Handler = Callable[[Exchange], Operation]
+"""Function that examines a request and returns its operation. It raises RedfishError if the request is not valid."""
 
 
 def make_reader(name: str, resource: Callable[[Exchange], Mapping[str, Any]]) -> Handler:
-    """Return a handler that answers with the result of *resource* and changes nothing."""
+    """Return a GET handler that answers with the resource that *resource* builds.
+
+    Its operation has the *name* and changes nothing.
+    """
 
     def handle(exchange: Exchange) -> Operation:
         return Operation(name, lambda fault: Answer(body=resource(exchange)))
@@ -96,7 +113,10 @@ def make_reader(name: str, resource: Callable[[Exchange], Mapping[str, Any]]) ->
 
 
 def make_command(name: str, effect: Callable[[Fault | None], None], **arguments: Any) -> Operation:
-    """Return an operation that calls *effect*, unless a fault loses the command, and answers 204."""
+    """Return an operation that calls *effect* and answers HTTP 204. A fault ``lose`` skips *effect* but not the answer.
+
+    *arguments* are recorded in the machine's log.
+    """
 
     def run(fault: Fault | None) -> Answer:
         if fault is None or fault.effect is not Effect.LOSE:
@@ -107,12 +127,15 @@ def make_command(name: str, effect: Callable[[Fault | None], None], **arguments:
 
 
 def link(*segments: str) -> dict[str, str]:
-    """Return a reference to the resource at the path *segments* below the root."""
+    """Return a Redfish reference (``@odata.id``) to the resource at the path *segments* below the service root."""
     return {"@odata.id": "/".join((ROOT, *segments))}
 
 
 def collection(path: tuple[str, ...], kind: str, name: str, members: list[str]) -> dict[str, Any]:
-    """Return a collection of the resources *members* below *path*. *kind* is its schema."""
+    """Return a Redfish collection at *path* with references to its *members*.
+
+    *kind* is the schema, such as ``VolumeCollection``.
+    """
     return {
         **link(*path),
         "@odata.type": f"#{kind}.{kind}",

@@ -1,4 +1,4 @@
-"""Secure boot, BIOS settings and the update service."""
+"""Resources of a simulated Redfish BMC for secure boot, BIOS settings, firmware inventory and the update service."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _INVENTORY = ("UpdateService", "FirmwareInventory")
 
 
 def routes() -> list[Route]:
-    """Return the routes of this module."""
+    """Return the routes of secure boot, BIOS settings, firmware inventory and the update service."""
     return [
         Route("Systems/*/SecureBoot", {"GET": make_reader("get_secure_boot", _secure_boot), "PATCH": _set_secure_boot}),
         Route("Systems/*/SecureBoot/Actions/SecureBoot.ResetKeys", {"POST": _reset_keys}),
@@ -77,6 +77,7 @@ def _set_secure_boot(exchange: Exchange) -> Operation:
 
 
 def _reset_keys(exchange: Exchange) -> Operation:
+    """Return the operation that resets the secure boot keys. It only records the command, because the keys are not simulated."""
     name = exchange.machine.name
     kind = exchange.json().get("ResetKeysType")
     if kind is None:
@@ -113,12 +114,13 @@ def _bios_settings(exchange: Exchange) -> dict[str, Any]:
 
 
 def _convert_types(machine: Machine, settings: Mapping[str, str]) -> dict[str, str | int]:
-    """Return *settings* with the integers as numbers."""
+    """Return the BIOS *settings* with the values of integer settings as numbers, as Redfish shows them."""
     definitions = machine.firmware.definitions
     return {name: int(value) if definitions[name].attribute_type == "Integer" else value for name, value in settings.items()}
 
 
 def _set_bios(exchange: Exchange) -> Operation:
+    """Return the operation that sets BIOS settings for the next boot; raise RedfishError if any setting is not allowed."""
     machine = exchange.machine
     body = exchange.json()
     for name in body:
@@ -179,7 +181,11 @@ def _component(exchange: Exchange) -> dict[str, Any]:
 
 
 def _require_component(exchange: Exchange, identifier: str | None = None) -> tuple[str, str]:
-    """Return the machine's name and the component of the firmware *identifier*, or of the one in the path."""
+    """Return the machine name and the component of the firmware *identifier* ``MACHINE-COMPONENT``.
+
+    Without *identifier*, the last segment of the request path is the identifier. Raises RedfishError if the BMC has no such
+    component.
+    """
     name, _, component = (identifier or exchange.names[0]).rpartition("-")
     if name not in exchange.bmc.names or component not in exchange.bmc.machine(name).firmware.versions:
         raise missing_resource(exchange.request.path)
@@ -187,6 +193,11 @@ def _require_component(exchange: Exchange, identifier: str | None = None) -> tup
 
 
 def _simple_update(exchange: Exchange) -> Operation:
+    """Return the operation that updates the firmware of all targets and answers with a task.
+
+    The file name in ``ImageURI`` holds the new version; no image is fetched. Raises RedfishError if a parameter is not
+    valid.
+    """
     body = exchange.json()
     for name in body:
         if name not in ("ImageURI", "Targets", "TransferProtocol"):

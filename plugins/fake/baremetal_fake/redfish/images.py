@@ -1,4 +1,4 @@
-"""The check that an image exists, which a BMC makes before it inserts the image."""
+"""Image check of a simulated Redfish BMC: before the BMC inserts an image, it asks the image server whether the image exists."""
 
 from __future__ import annotations
 
@@ -10,16 +10,22 @@ from urllib.parse import urlsplit
 from baremetal_fake.redfish.errors import RedfishError
 
 TIMEOUT_S = 10.0
-"""Seconds that the server of an image may take to answer."""
+"""Maximum seconds to wait for the image server to connect or answer."""
 
 
 async def check_image(url: str) -> None:
-    """Raise RedfishError unless the image at *url* exists. The request runs on a thread, because the server may be slow."""
+    """Raise RedfishError unless the image at *url* exists.
+
+    The request runs on another thread and does not block the event loop.
+    """
     await asyncio.get_running_loop().run_in_executor(None, probe, url)
 
 
 def probe(url: str) -> None:
-    """Send HEAD for *url*, or GET for its first byte if the server does not support HEAD; raise RedfishError."""
+    """Ask the image server whether the image at *url* exists; raise RedfishError if it does not or if the server does not answer.
+
+    The request is HEAD. If the server refuses HEAD (403, 405, 501), a GET for the first byte follows. This function blocks.
+    """
     try:
         status = _status(url, "HEAD", {})
         if status in (403, 405, 501):
@@ -37,6 +43,7 @@ def probe(url: str) -> None:
 
 
 def _status(url: str, method: str, headers: dict[str, str]) -> int:
+    """Send a request to *url* and return the HTTP status of the response."""
     parts = urlsplit(url)
     connection = _connection(parts.scheme, parts.hostname or "", parts.port)
     try:

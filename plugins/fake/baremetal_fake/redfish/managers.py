@@ -1,4 +1,4 @@
-"""The managers with their virtual media, and the chassis."""
+"""Resources of a simulated Redfish BMC for managers, virtual media and chassis."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MEDIA_DRIVES: Mapping[str, tuple[VirtualMediaDevice, list[str]]] = {
     "Floppy": (VirtualMediaDevice.FLOPPY, ["Floppy"]),
     "Usb": (VirtualMediaDevice.DISK, ["USBStick"]),
 }
-"""Device and media types of each virtual drive."""
+"""Virtual media device and Redfish media types of each virtual drive, by the drive's identifier."""
 _INSERT_PARAMETERS: Mapping[str, type | tuple[type, ...]] = {
     "Image": str,
     "Inserted": bool,
@@ -36,13 +36,13 @@ _INSERT_PARAMETERS: Mapping[str, type | tuple[type, ...]] = {
     "TransferMethod": str,
     "TransferProtocolType": str,
 }
-"""Type of each parameter of InsertMedia."""
+"""JSON type of each parameter of the action InsertMedia."""
 _SCHEMES = ("http", "https")
 _MANAGER_RESETS = ("GracefulRestart", "ForceRestart")
 
 
 def routes() -> list[Route]:
-    """Return the routes of this module."""
+    """Return the routes of managers, virtual media and chassis."""
     media = "Managers/*/VirtualMedia"
     return [
         Route("Managers", {"GET": make_reader("get_managers", _managers)}),
@@ -86,7 +86,7 @@ def _manager(exchange: Exchange) -> dict[str, Any]:
 
 
 def _reset(exchange: Exchange) -> Operation:
-    """Restart the BMC: its sessions end, and the machine's power does not change."""
+    """Return the operation that restarts the BMC: all its sessions end, and the machine's power does not change."""
     name = exchange.machine.name
     kind = exchange.json().get("ResetType", _MANAGER_RESETS[0])
     if kind not in _MANAGER_RESETS:
@@ -100,6 +100,7 @@ def _drives(exchange: Exchange) -> dict[str, Any]:
 
 
 def _device(exchange: Exchange) -> VirtualMediaDevice:
+    """Return the virtual media device that the path names; raise RedfishError (HTTP 404) if the drive does not exist."""
     drive = exchange.names[1]
     if drive not in MEDIA_DRIVES:
         raise missing_resource(exchange.request.path)
@@ -132,6 +133,7 @@ def _drive(exchange: Exchange) -> dict[str, Any]:
 
 
 def _insert(exchange: Exchange) -> Operation:
+    """Return the operation that checks and inserts an image; raise RedfishError (HTTP 409) if the drive holds an image."""
     machine, device = exchange.machine, _device(exchange)
     image = _validate_insert(exchange.json())
     if device in machine.media:
@@ -149,7 +151,7 @@ def _insert(exchange: Exchange) -> Operation:
 
 
 def _validate_insert(body: Mapping[str, Any]) -> str:
-    """Return the image URL of the InsertMedia request *body*; raise RedfishError."""
+    """Return the image URL in *body*, the body of an InsertMedia request; raise RedfishError if a parameter is not valid."""
     action = "VirtualMedia.InsertMedia"
     for name, value in body.items():
         if name not in _INSERT_PARAMETERS:

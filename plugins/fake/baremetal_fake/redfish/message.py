@@ -1,4 +1,4 @@
-"""HTTP/1.1 messages as BMCs use them. Ambiguous requests are refused."""
+"""HTTP/1.1 requests and answers of a simulated Redfish BMC. The parser refuses ambiguous requests."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from typing import Any
 from baremetal_fake.redfish.errors import RedfishError
 
 MAX_HEAD_BYTES = 32 * 1024
+"""Maximum bytes of a request line and its headers. The BMC answers HTTP 431 to a longer head."""
 MAX_BODY_BYTES = 1024 * 1024
+"""Maximum bytes of a request body. The BMC answers HTTP 413 to a longer body."""
 _HEAD_END = b"\r\n\r\n"
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
 
 @dataclass
 class Request:
-    """A request. Header names are in lower case, and *path* does not include the query."""
+    """An HTTP request. Header names are in lower case, and *path* does not include the query."""
 
     method: str
     path: str
@@ -27,7 +29,7 @@ class Request:
     keep_alive: bool = True
 
     def json(self) -> dict[str, Any]:
-        """Return the body as an object, which is empty without a body; raise RedfishError if the body is not a JSON object."""
+        """Return the body as a JSON object; raise RedfishError if it is something else. Without a body, the object is empty."""
         if not self.body:
             return {}
         try:
@@ -41,20 +43,24 @@ class Request:
 
 @dataclass
 class Answer:
-    """An answer. Without a *body* it is empty; bytes are sent unchanged, and a mapping is sent as JSON."""
+    """An HTTP answer. A *body* of bytes is sent unchanged, a mapping is sent as JSON, and None means no body."""
 
     status: int = 200
     body: Mapping[str, Any] | bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def content(self) -> bytes:
-        """Return the encoded body."""
+        """Return the body as bytes."""
         if self.body is None:
             return b""
         return self.body if isinstance(self.body, bytes) else json.dumps(self.body, separators=(",", ":")).encode()
 
     def encode(self, keep_alive: bool, head_only: bool = False) -> bytes:
-        """Return the encoded answer; *head_only* omits the body."""
+        """Return the whole HTTP answer as bytes.
+
+        With *keep_alive* false, the answer says that the connection closes. With *head_only*, the body is omitted, as for
+        HEAD.
+        """
         content = self.content()
         lines = [f"HTTP/1.1 {self.status} {_PHRASES.get(self.status, 'Status')}", "OData-Version: 4.0", "Cache-Control: no-cache"]
         if content:
@@ -69,7 +75,7 @@ class Answer:
 
 
 class Parser:
-    """Parser of the requests of one connection."""
+    """Incremental parser of the HTTP requests that arrive at one connection."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
@@ -77,16 +83,16 @@ class Parser:
         self._length = 0
 
     def feed(self, data: bytes) -> None:
-        """Add bytes that arrived."""
+        """Add *data*, bytes that arrived at the connection."""
         self._buffer += data
 
     @property
     def buffered(self) -> int:
-        """Number of bytes that arrived and are not part of a parsed request."""
+        """Number of bytes that arrived and that :meth:`next` has not consumed yet."""
         return len(self._buffer)
 
     def next(self) -> Request | None:
-        """Return the next complete request, or None until more bytes arrive; raise RedfishError if the bytes are not valid."""
+        """Return the next complete request, or None if more bytes are needed; raise RedfishError if the HTTP is not valid."""
         if self._head is None and not self._parse_head():
             return None
         if len(self._buffer) < self._length or self._head is None:
@@ -97,6 +103,7 @@ class Parser:
         return request
 
     def _parse_head(self) -> bool:
+        """Parse the request line and the headers if they are complete; return whether they were."""
         end = self._buffer.find(_HEAD_END)
         if end > MAX_HEAD_BYTES or (end < 0 and len(self._buffer) > MAX_HEAD_BYTES):
             raise RedfishError(431, "GeneralError", f"The header is longer than {MAX_HEAD_BYTES} bytes.")
@@ -129,6 +136,7 @@ def _parse_request_head(head: str) -> Request:
 
 
 def _body_length(headers: Mapping[str, str]) -> int:
+    """Return the length of the request body in bytes; raise RedfishError if *headers* do not give a valid length."""
     if "transfer-encoding" in headers:
         raise RedfishError(411, "GeneralError", "The request must give the length of its body.")
     text = headers.get("content-length", "0")

@@ -1,4 +1,4 @@
-"""Answers with the mistakes of faulty services."""
+"""Effect ``mistype`` of a simulated Redfish BMC: it changes the types of the values in an answer, as faulty BMCs do."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from baremetal_fake.redfish.message import Answer
 
 
 def change_types(answer: Answer) -> Answer:
-    """Return *answer* with values of wrong types. References and annotations stay, so that a client can still follow them."""
+    """Return a copy of *answer* whose values have wrong JSON types, for example strings in place of numbers.
+
+    References and annotations (``@odata.id``) stay correct, so that a client can still follow them. An answer without a JSON
+    body is returned unchanged.
+    """
     if not isinstance(answer.body, Mapping):
         return answer
     body = {name: value if name.startswith("@") else _change_type(value) for name, value in answer.body.items()}

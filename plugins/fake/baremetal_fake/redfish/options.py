@@ -1,4 +1,4 @@
-"""Options of the simulated Redfish BMCs of a service."""
+"""Options of the simulated BMCs of a Redfish test service."""
 
 from __future__ import annotations
 
@@ -9,24 +9,30 @@ from baremetal_fake.bmc_account import Account
 
 @dataclass(frozen=True)
 class BMCOptions:
-    """Behavior of the BMCs of a service."""
+    """Options that set how the simulated Redfish BMCs of one test service behave."""
 
     account: Account | None = None
     """Account of the BMC. None: every login is accepted, and requests need no credentials."""
     session_timeout: float = 1800.0
     """Seconds after which an unused session expires."""
     session_limit: int = 64
-    """Maximum number of open sessions."""
+    """Maximum number of open sessions of one BMC. The BMC answers HTTP 503 to further logins."""
     strict_power: bool = False
-    """Whether the BMC answers 409 to a power command that would change nothing."""
+    """Whether the BMC answers HTTP 409 to a power command that would not change the power state.
+
+    If false, it accepts the command.
+    """
     fetch_images: bool = True
-    """Whether InsertMedia asks the image's server for the image, and fails if the image does not exist."""
+    """Whether InsertMedia asks the image server for the image, and fails if the image does not exist."""
     task_seconds: float | None = None
-    """Seconds that creating or deleting a volume takes as a task, which is answered with 202. None: no task is used."""
+    """Duration in seconds of the Redfish task that creates or deletes a volume (answer HTTP 202).
+
+    None: no task, an immediate result.
+    """
     lockout_after: int | None = None
     """Number of consecutive wrong passwords that lock the account until :meth:`RedfishBMC.unlock`; None: no lockout."""
     parallel_limit: int | None = None
-    """Maximum number of requests in flight. The BMC answers 500 to further ones. None: no limit."""
+    """Maximum number of requests in flight at one BMC. The BMC answers HTTP 500 to further ones. None: no limit."""
     location_light: bool = False
     """Whether systems have ``LocationIndicatorActive``, as newer services do, in place of ``IndicatorLED``."""
     forgets_boot_mode: bool = False

@@ -1,4 +1,4 @@
-"""The parts of a system: processors, network interfaces, disks. These resources are read-only."""
+"""Read-only resources of a simulated Redfish BMC for processors, network interfaces and disks of a system."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _STORAGE = "1"
 
 
 def routes() -> list[Route]:
-    """Return the routes of this module."""
+    """Return the routes of processors, network interfaces, storage controllers and disks."""
     resources = {
         "Processors": _processors,
         "Processors/*": _processor,
@@ -36,6 +36,7 @@ def _path(exchange: Exchange, *below: str) -> tuple[str, ...]:
 
 
 def _require_name(exchange: Exchange, identifier: str) -> None:
+    """Raise RedfishError (HTTP 404) unless the second name in the path is *identifier*."""
     if exchange.names[1] != identifier:
         raise missing_resource(exchange.request.path)
 
@@ -85,6 +86,7 @@ def _nic(exchange: Exchange) -> dict[str, Any]:
 
 
 def _find_part(exchange: Exchange, parts: tuple[Any, ...]) -> Any:
+    """Return the element of *parts* that the last name in the path names; raise RedfishError (HTTP 404) if none has that name."""
     for part in parts:
         if part.name == exchange.names[-1]:
             return part

@@ -1,4 +1,4 @@
-"""The description of a service as data, which the command passes to the processes that share the work."""
+"""Plan of a Redfish test service: a serializable description that the command passes to its child processes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from baremetal_fake.redfish.service import RedfishService
 
 @dataclass(frozen=True)
 class ServicePlan:
-    """Names and addresses of the machines, and the options of their BMCs. All times are in seconds."""
+    """Description of a Redfish test service: its machines, their addresses, and the options of their BMCs.
+
+    Times are in seconds.
+    """
 
     names: tuple[str, ...]
     addresses: tuple[str, ...] = ("127.0.0.1",)
@@ -35,15 +38,15 @@ class ServicePlan:
     fetch_images: bool = True
     power_seconds: float = 0.0
     faults: tuple[tuple[str, list[dict[str, Any]]], ...] = ()
-    """Pairs of a pattern of machine names and the fault plan of these machines."""
+    """Pairs of a pattern of machine names and the fault plan (JSON) of these machines."""
 
     def to_json(self) -> str:
-        """Return the plan as one line of JSON."""
+        """Return the plan as one line of JSON, including the password in clear text."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, line: str) -> ServicePlan:
-        """Return the plan that :meth:`to_json` encoded."""
+        """Return the plan in *line*, which :meth:`to_json` encoded."""
         values = json.loads(line)
         certificate = values["certificate"]
         return cls(
@@ -57,13 +60,16 @@ class ServicePlan:
         )
 
     def shares(self, count: int) -> list[ServicePlan]:
-        """Return *count* plans or fewer, each with a part of the machines and their addresses."""
+        """Split the plan into *count* or fewer plans, each with a part of the machines and their addresses.
+
+        The plan must have one address for each machine.
+        """
         size = -(-len(self.names) // count)
         starts = range(0, len(self.names), size)
         return [replace(self, names=self.names[at : at + size], addresses=self.addresses[at : at + size]) for at in starts]
 
     def service(self) -> RedfishService:
-        """Return the service, which is not started."""
+        """Return a new Redfish test service for this plan. The caller starts it."""
         timings = Timings(self.power_seconds, self.power_seconds, self.power_seconds)
         rack = Rack("redfish", timings=timings)
         for pattern, faults in self.faults:

@@ -1,4 +1,4 @@
-"""The sensors of a chassis: temperatures, fans, power consumption and power supplies."""
+"""Sensor resources of a simulated Redfish BMC: temperatures, fans, power consumption and power supplies of a chassis."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ABSENT = {"State": "Disabled", "Health": None}
 
 
 def routes() -> list[Route]:
-    """Return the routes of this module."""
+    """Return the routes of the sensor resources ``Thermal`` and ``Power``."""
     return [
         Route("Chassis/*/Thermal", {"GET": make_reader("get_sensors", _thermal)}),
         Route("Chassis/*/Power", {"GET": make_reader("get_sensors", _power)}),

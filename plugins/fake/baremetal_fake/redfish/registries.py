@@ -1,4 +1,4 @@
-"""The attribute registry, which describes the BIOS settings and their allowed values."""
+"""BIOS attribute registry of a simulated Redfish BMC, which describes the BIOS settings and their allowed values."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from baremetal_fake.redfish.routing import Route
 from baremetal_fake.settings import SettingDefinition
 
 BIOS_REGISTRY = "BiosAttributeRegistry.v1_0_0"
+"""Identifier of the BIOS attribute registry."""
 
 
 def routes() -> list[Route]:
-    """Return the routes of this module."""
+    """Return the routes of the message registries and the BIOS attribute registry."""
     return [
         Route("Registries", {"GET": make_reader("get_registries", _registries)}),
         Route("Registries/*", {"GET": make_reader("get_registries", _file)}),
@@ -54,6 +55,7 @@ def _registry(exchange: Exchange) -> dict[str, Any]:
 
 
 def _entry(name: str, definition: SettingDefinition) -> dict[str, Any]:
+    """Return the registry entry of the BIOS setting *name*."""
     entry: dict[str, Any] = {
         "AttributeName": name,
         "Type": definition.attribute_type,

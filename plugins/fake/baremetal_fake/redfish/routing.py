@@ -1,4 +1,4 @@
-"""The routes from paths to request handlers."""
+"""Routing of a simulated Redfish BMC: it finds the request handler for a URL path and an HTTP method."""
 
 from __future__ import annotations
 
@@ -9,33 +9,39 @@ from baremetal_fake.redfish.errors import missing_resource, wrong_method
 from baremetal_fake.redfish.exchange import ROOT, Handler
 
 NAME = "*"
-"""Segment of a pattern that stands for any name."""
+"""Segment of a route pattern that matches any single name."""
 
 
 class Route(NamedTuple):
-    """The handlers of the resources that match a pattern below the root, such as ``Systems/*/Bios``, by HTTP method."""
+    """The handlers, by HTTP method, of the resources whose paths match *pattern*.
+
+    The pattern, such as ``Systems/*/Bios``, is relative to the service root ``/redfish/v1``.
+    """
 
     pattern: str
     methods: Mapping[str, Handler]
     public_methods: frozenset[str] = frozenset()
-    """Methods that need no credentials."""
+    """HTTP methods that need no credentials."""
 
 
 class RouteMatch(NamedTuple):
-    """The route of a path, and the names in the path."""
+    """The result of a route search: the route, and the names in the path that matched its variable segments."""
 
     route: Route
     names: tuple[str, ...]
 
     def handler(self, method: str) -> Handler:
-        """Return the handler of *method*; raise RedfishError if the resource does not support it. GET also serves HEAD."""
+        """Return the handler of the HTTP *method*; raise RedfishError (HTTP 405) if the resource does not support it.
+
+        The handler of GET also serves HEAD.
+        """
         method = "GET" if method == "HEAD" else method
         if method not in self.route.methods:
             raise wrong_method(method, self.allowed_methods())
         return self.route.methods[method]
 
     def allowed_methods(self) -> list[str]:
-        """Return the methods that the resource supports."""
+        """Return the HTTP methods that the resource supports."""
         return [*(["HEAD"] if "GET" in self.route.methods else []), *self.route.methods]
 
 
@@ -48,9 +54,9 @@ class _Branch:
 
 
 class Router:
-    """Tree of routes that finds the route of a path in a time that does not depend on the number of routes.
+    """Tree of routes. The search time depends on the length of the path, not on the number of routes.
 
-    *versions* is the route above the root, which lists the versions of the protocol.
+    *versions* is the route of ``/redfish``, which lists the versions of the protocol.
     """
 
     def __init__(self, routes: Iterable[Route], versions: Route) -> None:
@@ -63,7 +69,10 @@ class Router:
             branch.route = route
 
     def find(self, path: str) -> RouteMatch:
-        """Return the route of *path*; raise RedfishError if there is none. A slash at the end makes no difference."""
+        """Return the route of *path*; raise RedfishError (HTTP 404) if no route matches.
+
+        A slash at the end makes no difference.
+        """
         if path.rstrip("/") == ROOT.rpartition("/")[0]:
             return RouteMatch(self._versions, ())
         if path != ROOT and not path.startswith(ROOT + "/"):

@@ -1,4 +1,4 @@
-"""The Redfish test service: simulated machines behind real sockets on loopback, on one event loop in one thread."""
+"""Redfish test service: simulated BMCs behind real TCP sockets on loopback, all on one event loop in one thread."""
 
 from __future__ import annotations
 
@@ -30,20 +30,22 @@ LISTEN_BACKLOG = 1024
 
 
 def build_router() -> Router:
-    """Return the routes of a simulated BMC."""
+    """Return a router with all routes of a simulated Redfish BMC."""
     modules = (service_root, systems, parts, volumes, firmware, managers, readings, registries, events, tasks)
     return Router((route for module in modules for route in module.routes()), service_root.versions())
 
 
 class RedfishService(BackgroundService):
-    """Redfish BMCs for *machines*: a number, or names, which are also the identifiers of their systems.
+    """A test service with simulated Redfish BMCs that listen on loopback. It is a context manager.
 
-    With one of *addresses*, one BMC there manages all machines. With one address for each machine, each machine has its own
-    BMC. *port* is the same at all addresses; 0 chooses a free one. *latency* is in seconds and delays each answer.
-    *idle_timeout* is in seconds and closes silent connections. With *tls*, the service speaks HTTPS, with the given
-    certificate or one that it makes; :attr:`certificate` is its file. *rack* supplies the machines, for example those of a
-    rack with a manual clock. *check_image* raises RedfishError unless the image at a URL exists. The service is a context
-    manager.
+    *machines* is a number, or a list of names; a name is also the identifier of the Redfish system. With a single address in
+    *addresses*, one BMC at that address manages all machines. With one address for each machine, each machine has its own
+    BMC. *port* is the same at all addresses; 0 chooses a free port. *latency* delays each answer by that many seconds.
+    *idle_timeout* is the number of seconds without a request after which a connection is closed; None: never.
+
+    With *tls*, the service speaks HTTPS, with the given certificate or with a new one; :attr:`certificate` is its file.
+    *rack* supplies the machines, for example from a rack with a manual clock. *check_image* raises RedfishError unless the
+    image at a URL exists. Raises ValueError if a name or an address is not valid.
     """
 
     def __init__(
@@ -87,33 +89,33 @@ class RedfishService(BackgroundService):
         return self.url_of(0)
 
     def url_of(self, index: int) -> str:
-        """Return the URL of the BMC of machine *index*."""
+        """Return the URL of the BMC that manages machine *index*."""
         address = self.addresses[index if len(self.addresses) > 1 else 0]
         host = f"[{address}]" if ":" in address else address
         return f"{'https' if self._tls else 'http'}://{host}:{self.port}"
 
     def system_path(self, index: int = 0) -> str:
-        """Return the path of the system of machine *index*."""
+        """Return the URL path of the Redfish system of machine *index*."""
         return f"{ROOT}/Systems/{self.names[index]}"
 
     def machine(self, index: int = 0) -> Machine:
-        """Return machine *index*, for a test to inspect or change."""
+        """Return the simulated machine *index*, for a test to inspect or change."""
         return self.rack.machine(self.names[index])
 
     def bmc(self, index: int = 0) -> RedfishBMC:
-        """Return the BMC of machine *index*."""
+        """Return the simulated BMC that manages machine *index*."""
         return self._bmcs[index if len(self._bmcs) > 1 else 0]
 
     def inject(self, plan: FaultPlan, machines: str = "*") -> None:
-        """Apply the fault *plan* to all machines whose names match the pattern *machines*."""
+        """Set the fault *plan* of all machines whose names match the pattern *machines*, in place of their former plans."""
         self.rack.inject(plan, machines)
 
     def drop_connections(self) -> None:
-        """Break all connections, as a BMC that restarts does."""
+        """Break all open connections, as a restart of the BMCs would."""
         self.run_on_loop(self._close_connections)
 
     def end_sessions(self) -> None:
-        """End all sessions at all BMCs."""
+        """End all sessions at all BMCs. Clients get HTTP 401 until they log in again."""
 
         def clear() -> None:
             for bmc in self._bmcs:
@@ -122,7 +124,10 @@ class RedfishService(BackgroundService):
         self.run_on_loop(clear)
 
     def set_account(self, account: Account, index: int = 0) -> None:
-        """Change the account of the BMC of machine *index*. Its sessions end, and the account is not locked."""
+        """Change the account of the BMC that manages machine *index*.
+
+        All sessions of the BMC end, and the account is unlocked.
+        """
         bmc = self.bmc(index)
 
         def change() -> None:
@@ -133,7 +138,11 @@ class RedfishService(BackgroundService):
         self.run_on_loop(change)
 
     def totals(self) -> dict[str, Any]:
-        """Return the statistics of the service, with the sums of the logins and sessions of all BMCs."""
+        """Return the counters of the whole service by name.
+
+        Logins, sessions and overruns are sums over all BMCs. ``in_flight_max_per_bmc`` is the highest number of requests in
+        flight at any single BMC.
+        """
         counters = [bmc.counters.as_dict() for bmc in self._bmcs]
         names = ("logins", "refused_logins", "turned_away", "open_sessions")
         return {
@@ -191,7 +200,7 @@ class RedfishService(BackgroundService):
 
 
 def _check_path_segments(names: Sequence[str]) -> None:
-    """Raise ValueError unless each of *names* can be a segment of a path, and none is the placeholder of routes."""
+    """Raise ValueError if one of *names* contains a slash or is the placeholder ``*`` of routes."""
     for name in names:
         if "/" in name or name == NAME:
             raise ValueError(f"machine name {name!r} is not valid: it must not contain a slash and must not be {NAME!r}")

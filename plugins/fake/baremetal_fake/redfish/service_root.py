@@ -1,4 +1,4 @@
-"""The service root and the session service."""
+"""Resources of a simulated Redfish BMC for the service root and the session service: versions, login and logout."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from baremetal_fake.redfish.session_table import Session
 
 _SESSIONS = ("SessionService", "Sessions")
 _READ_METHODS, _LOGIN_METHODS = frozenset({"GET", "HEAD"}), frozenset({"POST"})
-"""Methods that need no credentials, at the root and at the collection of sessions."""
+"""HTTP methods that need no credentials: the first set at the service root, the second at the collection of sessions."""
 
 
 def routes() -> list[Route]:
-    """Return the routes of this module."""
+    """Return the routes of the service root and the session service."""
     return [
         Route("", {"GET": make_reader("get_root", _root)}, public_methods=_READ_METHODS),
         Route("odata", {"GET": make_reader("get_root", _odata)}, public_methods=_READ_METHODS),
@@ -32,7 +32,7 @@ def routes() -> list[Route]:
 
 
 def versions() -> Route:
-    """Return the route that lists the versions of the protocol and the root of each."""
+    """Return the route of ``/redfish``, which lists the versions of the protocol and the root path of each."""
     return Route("", {"GET": make_reader("get_root", lambda _: {"v1": f"{ROOT}/"})}, public_methods=_READ_METHODS)
 
 
@@ -79,6 +79,7 @@ def _session_service(exchange: Exchange) -> dict[str, Any]:
 
 
 def _set_timeout(exchange: Exchange) -> Operation:
+    """Return the operation that changes the session timeout; raise RedfishError unless it is 30 to 86400 seconds."""
     body = exchange.json()
     for name in body:
         if name != "SessionTimeout":
@@ -120,6 +121,7 @@ def _session_resource(session: Session) -> dict[str, Any]:
 
 
 def _log_in(exchange: Exchange) -> Operation:
+    """Return the operation that opens a session for the credentials in the request body, and answers with its token."""
     body = exchange.json()
     for name in ("UserName", "Password"):
         if name not in body:

@@ -1,4 +1,4 @@
-"""The sessions of one Redfish BMC."""
+"""Session table of a simulated Redfish BMC: it opens, finds, expires and closes the sessions of clients."""
 
 from __future__ import annotations
 
@@ -12,18 +12,20 @@ from baremetal_fake.redfish.errors import RedfishError
 
 @dataclass
 class Session:
-    """A session. The client authenticates with the token; the identifier is part of the session's URL."""
+    """A login session of a client. The client sends *token* with each request; *identifier* is part of the session's URL."""
 
     identifier: str
     username: str
     token: str = field(repr=False)
     used_at: float = 0.0
+    """Clock time in seconds of the last request."""
 
 
 class SessionTable:
-    """The sessions of one BMC, *limit* or fewer. A session expires *timeout* seconds after its last use.
+    """The open sessions of one simulated BMC: *limit* or fewer.
 
-    Not thread-safe: only the event loop of its service uses it.
+    A session expires *timeout* seconds after its last use. Not thread-safe: only the event loop of its service uses the
+    table.
     """
 
     def __init__(self, clock: Callable[[], float], counters: BMCCounters, timeout: float, limit: int) -> None:
@@ -35,7 +37,7 @@ class SessionTable:
         self._by_token: dict[str, Session] = {}
 
     def open(self, username: str) -> Session:
-        """Open a session and return it; raise RedfishError if the table is full."""
+        """Open a session for *username* and return it; raise RedfishError (HTTP 503) if the table is full."""
         self._drop_expired()
         if len(self._by_token) >= self.limit:
             self._counters.count_full_table()
@@ -48,7 +50,7 @@ class SessionTable:
         return session
 
     def use(self, token: str) -> Session | None:
-        """Return the session with that *token* and note its use; None if it does not exist or has expired."""
+        """Return the open session with *token* and restart its timeout, or None if the session does not exist or has expired."""
         session = self._by_token.get(token)
         if session is None:
             return None
@@ -60,21 +62,21 @@ class SessionTable:
         return session
 
     def find(self, identifier: str) -> Session | None:
-        """Return the session with that identifier, or None."""
+        """Return the open session with *identifier*, or None. The session's timeout does not restart."""
         self._drop_expired()
         return next((session for session in self._by_token.values() if session.identifier == identifier), None)
 
     def all(self) -> list[Session]:
-        """Return the sessions that have not expired."""
+        """Return the open sessions."""
         self._drop_expired()
         return list(self._by_token.values())
 
     def close(self, session: Session) -> None:
-        """End *session*."""
+        """End *session*. Does nothing if the session has already ended."""
         self._drop(session)
 
     def clear(self) -> None:
-        """End all sessions, as a BMC that restarts does."""
+        """End all sessions, as a restart of the BMC would."""
         for session in list(self._by_token.values()):
             self._drop(session)
 

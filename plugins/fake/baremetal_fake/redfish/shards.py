@@ -1,7 +1,7 @@
-"""Processes that share the machines of one service, for more addresses than one process can serve.
+"""Child processes (shards) of the Redfish test service, which share its machines if one process cannot open enough sockets.
 
-A child reads its share from its standard input, and serves until that input ends. The system closes the input when the
-parent ends, even if the parent is killed, so no child outlives it.
+A child reads the plan of its share from standard input, and serves until that input ends. The operating system closes the
+input when the parent ends, even if the parent is killed. So no child outlives its parent.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from typing import Self
 from baremetal_fake.redfish.plan import ServicePlan
 
 STOP_TIMEOUT_S = 15.0
-"""Seconds that a child has to end before it is killed."""
+"""Maximum seconds to wait for a child to end. After that, the child is killed."""
 
 
 class ShardFailed(Exception):
-    """Error of a child that could not start, in the child's words."""
+    """Error raised when a child process could not start its share. Its text is the error of the child."""
 
 
 class Shards:
-    """Context manager that runs one child for each plan. All children answer when the block begins."""
+    """Context manager that runs one child process for each plan. When the block begins, all children listen."""
 
     def __init__(self, plans: list[ServicePlan]) -> None:
         self._plans = plans
@@ -44,7 +44,7 @@ class Shards:
         self.stop()
 
     def stop(self) -> None:
-        """Stop all children."""
+        """Stop all children and wait for their end. A child that does not end within 15 seconds is killed."""
         # Close all inputs first, so that the children stop at the same time.
         for child in self._children:
             if child.stdin is not None:
@@ -61,6 +61,7 @@ class Shards:
 
 
 def _start_child(plan: ServicePlan) -> subprocess.Popen[str]:
+    """Start a child process and send *plan* to it; do not wait until it listens."""
     command = [sys.executable, "-m", "baremetal_fake.redfish", "--shard"]
     child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert child.stdin is not None
@@ -70,6 +71,7 @@ def _start_child(plan: ServicePlan) -> subprocess.Popen[str]:
 
 
 def _wait_until_ready(child: subprocess.Popen[str]) -> None:
+    """Wait until *child* listens; raise ShardFailed if it could not start."""
     assert child.stdout is not None
     line = child.stdout.readline()
     answer = json.loads(line) if line else {"error": "the process ended before it was ready"}
@@ -78,7 +80,10 @@ def _wait_until_ready(child: subprocess.Popen[str]) -> None:
 
 
 def run_shard() -> int:
-    """Run a child: serve the plan on standard input until that input ends, and return the exit status."""
+    """Run as a child process: read a plan from standard input, serve it until the input ends, and return the exit status.
+
+    The result of the start is printed as one line of JSON.
+    """
     plan = ServicePlan.from_json(sys.stdin.readline())
     try:
         with plan.service():

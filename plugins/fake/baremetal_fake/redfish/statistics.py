@@ -1,7 +1,7 @@
-"""Statistics of the load that clients put on a service. A test asserts with them that a client limits its load.
+"""Counters of the load that clients put on a Redfish test service. A test asserts with them that a client limits its load.
 
-Every address serves them at ``/_statistics``, without a login and without latency. Such requests are not counted. A POST
-to ``/_statistics/reset`` resets the counters.
+Every BMC answers ``GET /_statistics`` with them, without a login and without latency. ``POST /_statistics/reset`` resets
+them. These two requests are not counted.
 """
 
 from __future__ import annotations
@@ -14,11 +14,15 @@ from baremetal_fake.redfish.exchange import ROOT
 from baremetal_fake.redfish.message import Answer, Request
 
 PATH = "/_statistics"
+"""URL path of the counters."""
 _NAMED_RESOURCE = re.compile(r"(?<=/)(Systems|Managers|Chassis|Sessions)/[^/]+")
 
 
 class Statistics:
-    """Counters of one service. Not thread-safe: only the event loop of the service uses them."""
+    """Counters of requests and connections of one Redfish test service.
+
+    Not thread-safe: only the event loop of the service uses them.
+    """
 
     def __init__(self) -> None:
         self.in_flight = 0
@@ -26,7 +30,7 @@ class Statistics:
         self.reset()
 
     def reset(self) -> None:
-        """Reset the counters. Open connections and requests in flight stay counted."""
+        """Set the counters to zero. Open connections and requests in flight still count as the first maximum."""
         self.requests = 0
         self.in_flight_max = self.in_flight
         self.connections = 0
@@ -35,7 +39,7 @@ class Statistics:
 
     @property
     def open_connections(self) -> int:
-        """Number of open connections."""
+        """Number of client connections that are open now."""
         return len(self._open)
 
     def add_connection(self, connection: Any) -> None:
@@ -49,18 +53,18 @@ class Statistics:
         self._open.discard(connection)
 
     def all_connections(self) -> list[Any]:
-        """Return the open connections."""
+        """Return the open connections as a copy of the set."""
         return list(self._open)
 
     def begin(self, request: Request) -> None:
-        """Count a request that begins."""
+        """Count the start of *request*: the total, the requests in flight, and its route with ``*`` in place of names."""
         self.requests += 1
         self.in_flight += 1
         self.in_flight_max = max(self.in_flight_max, self.in_flight)
         self.by_route[f"{request.method} {_NAMED_RESOURCE.sub(_replace_name, request.path.removeprefix(ROOT))}"] += 1
 
     def end(self) -> None:
-        """Count the end of a request."""
+        """Count the end of a request, which is no longer in flight."""
         self.in_flight -= 1
 
     def as_dict(self) -> dict[str, Any]:
@@ -76,7 +80,7 @@ class Statistics:
         }
 
     def answer(self, request: Request) -> Answer | None:
-        """Return the answer to a request for the statistics, or None if *request* is another one."""
+        """Return the answer if *request* reads or resets the counters, otherwise None."""
         if request.path == PATH and request.method == "GET":
             return Answer(body=self.as_dict())
         if request.path == f"{PATH}/reset" and request.method == "POST":

@@ -1,4 +1,4 @@
-"""The systems: power, boot override, indicator light and properties."""
+"""Resources of a simulated Redfish BMC for computer systems: power, boot override, indicator light and properties."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from baremetal_fake.redfish.routing import Route
 from baremetal_interfaces import BootDevice, BootMode, IndicatorState, PowerState
 
 POWER_STATES = {Power.ON: "On", Power.OFF: "Off", Power.POWERING_ON: "PoweringOn", Power.POWERING_OFF: "PoweringOff"}
+"""Value of the Redfish property ``PowerState`` for each power of a simulated machine."""
 RESETS: Mapping[str, PowerState | None] = {
     "On": PowerState.ON,
     "ForceOn": PowerState.ON,
@@ -32,7 +33,10 @@ RESETS: Mapping[str, PowerState | None] = {
     "PushPowerButton": None,
     "Nmi": None,
 }
-"""Power state for each reset type; None: the type asks for an interrupt, or its power state depends on the present one."""
+"""Power state that each Redfish reset type sets.
+
+None: ``Nmi`` sends an interrupt, and the effect of ``PushPowerButton`` depends on the present power.
+"""
 BOOT_TARGETS: Mapping[str, BootDevice | None] = {
     "None": None,
     "Pxe": BootDevice.PXE,
@@ -42,6 +46,7 @@ BOOT_TARGETS: Mapping[str, BootDevice | None] = {
     "UefiHttp": BootDevice.UEFIHTTP,
     "BiosSetup": BootDevice.BIOS,
 }
+"""Boot device for each value of ``BootSourceOverrideTarget``; None: no override."""
 BOOT_MODES = {"UEFI": BootMode.UEFI, "Legacy": BootMode.BIOS}
 OVERRIDE_FREQUENCIES = ("Disabled", "Once", "Continuous")
 LIGHTS = {"Off": IndicatorState.OFF, "Lit": IndicatorState.ON, "Blinking": IndicatorState.BLINKING}
@@ -50,7 +55,7 @@ _BOOT_PREFIX = "BootSourceOverride"
 
 
 def routes() -> list[Route]:
-    """Return the routes of this module."""
+    """Return the routes of the computer systems and their action ``Reset``."""
     return [
         Route("Systems", {"GET": make_reader("get_systems", _systems)}),
         Route("Systems/*", {"GET": make_reader("get_power", _system), "PATCH": _patch}),
@@ -98,6 +103,7 @@ def _system(exchange: Exchange) -> dict[str, Any]:
 
 
 def _light(machine: Machine, location: bool) -> dict[str, Any]:
+    """Return the property of the indicator light: ``LocationIndicatorActive`` if *location* is true, else ``IndicatorLED``."""
     if location:
         return {"LocationIndicatorActive": machine.indicator is not IndicatorState.OFF}
     return {"IndicatorLED": _name_of(LIGHTS, machine.indicator)}
@@ -117,10 +123,12 @@ def _boot(machine: Machine) -> dict[str, Any]:
 
 
 def _name_of(names: Mapping[str, Any], value: Any) -> str:
+    """Return the first key of *names* whose value is *value*."""
     return next(name for name, known in names.items() if known == value)
 
 
 def _reset(exchange: Exchange) -> Operation:
+    """Return the operation of the action ``ComputerSystem.Reset``; raise RedfishError if the reset type is not valid."""
     machine = exchange.machine
     body = exchange.json()
     for name in body:
@@ -141,13 +149,17 @@ def _reset(exchange: Exchange) -> Operation:
 
 
 def _check_power_change(kind: str, state: PowerState, power: Power) -> None:
-    """Raise RedfishError if the reset type *kind* would change nothing, or resets a system that is off."""
+    """Raise RedfishError (HTTP 409) if a reset of type *kind* to *state* would not change the present *power*.
+
+    A restart of a system that is off is refused too.
+    """
     if power is (Power.ON if state is PowerState.ON else Power.OFF):
         text = f"The reset type {kind} is not possible while the system is {POWER_STATES[power]}."
         raise RedfishError(409, "ActionNotSupported", text, args=[kind])
 
 
 def _set_power(machine: Machine, state: PowerState, fault: Fault | None) -> None:
+    """Send a power command to *machine*. The faults ``late`` and ``bounce`` delay or revert its effect."""
     before = machine.power
     machine.command_power(state, fault.seconds if fault and fault.effect is Effect.LATE else 0.0)
     if fault and fault.effect is Effect.BOUNCE:
@@ -155,6 +167,10 @@ def _set_power(machine: Machine, state: PowerState, fault: Fault | None) -> None
 
 
 def _patch(exchange: Exchange) -> Operation:
+    """Return the operation that changes the boot settings or the indicator light of a system.
+
+    Raises RedfishError if any property is unknown, read-only or has a wrong value.
+    """
     machine = exchange.machine
     effects: list[Callable[[], None]] = []
     arguments: dict[str, Any] = {}
@@ -178,11 +194,13 @@ def _patch(exchange: Exchange) -> Operation:
 
 
 def _refuse_property(key: str) -> RedfishError:
+    """Return the error for the property *key*, which a PATCH cannot change."""
     read_only = ("Id", "Name", "PowerState", "UUID", "SerialNumber", "Status", "Model", "Manufacturer", "BiosVersion", "AssetTag")
     return read_only_property(key) if key in read_only else unknown_property(key)
 
 
 def _light_change(machine: Machine, value: Any) -> Callable[[], None]:
+    """Return a function that sets the indicator light of *machine* to *value*; raise RedfishError if the value is not valid."""
     state: IndicatorState | None = None
     if isinstance(value, bool):
         state = IndicatorState.ON if value else IndicatorState.OFF
@@ -196,7 +214,11 @@ def _light_change(machine: Machine, value: Any) -> Callable[[], None]:
 def _boot_changes(
     machine: Machine, boot: Any, arguments: dict[str, Any], forgets_mode: bool
 ) -> tuple[str, list[Callable[[], None]]]:
-    """Return the name of the operation and its effects. If *boot* sets device and mode, the name is that of the device."""
+    """Return the name of the operation that sets *boot*, and the functions that carry it out; add its log entry to *arguments*.
+
+    The name is ``set_boot_device`` if *boot* sets a target or a frequency, and ``set_boot_mode`` otherwise. With
+    *forgets_mode*, a new device resets the boot mode to legacy. Raises RedfishError if a value is not valid.
+    """
     if not isinstance(boot, Mapping):
         raise wrong_type("Boot", boot, "object")
     _check_boot(boot)
@@ -215,6 +237,7 @@ def _boot_changes(
 
 
 def _check_boot(boot: Mapping[str, Any]) -> None:
+    """Raise RedfishError if *boot* holds an unknown property or a value that is not allowed."""
     allowed: dict[str, list[str]] = {
         "BootSourceOverrideTarget": list(BOOT_TARGETS),
         "BootSourceOverrideEnabled": list(OVERRIDE_FREQUENCIES),
@@ -228,10 +251,10 @@ def _check_boot(boot: Mapping[str, Any]) -> None:
 
 
 def _device_change(machine: Machine, boot: Mapping[str, Any]) -> Callable[[], None]:
-    """Return the effect of a new target or frequency of the boot override.
+    """Return a function that sets the target or the frequency of the boot override as *boot* says.
 
-    A target without a frequency applies once, unless the present override is persistent. A frequency without a target
-    keeps the present target.
+    A target without a frequency applies once, unless the present override is persistent. A frequency without a target keeps
+    the present target.
     """
     device, persistent = machine.boot_override
     if "BootSourceOverrideTarget" in boot:

@@ -1,4 +1,4 @@
-"""The tasks of one BMC: work that continues after the answer that started it."""
+"""Task table of a simulated Redfish BMC: work that continues after the answer to the request that started it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 MAX_TASKS = 100
-"""Maximum number of tasks that a BMC remembers. A new task replaces the oldest."""
+"""Maximum number of tasks that a BMC remembers. Beyond it, each new task removes the oldest one."""
 
 
 class RunningTask(NamedTuple):
-    """A task, and the clock time in seconds at which it ends."""
+    """A Redfish task with its identifier, its name, and the clock time in seconds at which it ends."""
 
     identifier: str
     name: str
@@ -18,7 +18,10 @@ class RunningTask(NamedTuple):
 
 
 class TaskTable:
-    """The tasks of one BMC. Not thread-safe: only the event loop of its service uses it."""
+    """The Redfish tasks of one simulated BMC, running or ended.
+
+    Not thread-safe: only the event loop of its service uses the table.
+    """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -26,7 +29,7 @@ class TaskTable:
         self._tasks: dict[str, RunningTask] = {}
 
     def add(self, name: str, ends_at: float) -> RunningTask:
-        """Add a task that ends at the clock time *ends_at* (seconds), and return it."""
+        """Add a task that ends at the clock time *ends_at* (seconds), and return it. A full table drops its oldest task."""
         self._last_number += 1
         task = RunningTask(str(self._last_number), name, ends_at)
         self._tasks[task.identifier] = task
@@ -35,13 +38,13 @@ class TaskTable:
         return task
 
     def identifiers(self) -> list[str]:
-        """Return the identifiers of the tasks, the oldest first."""
+        """Return the identifiers of all remembered tasks, the oldest first."""
         return list(self._tasks)
 
     def find(self, identifier: str) -> RunningTask | None:
-        """Return the task with that identifier, or None."""
+        """Return the task with *identifier*, or None if the table does not hold it."""
         return self._tasks.get(identifier)
 
     def is_over(self, task: RunningTask) -> bool:
-        """Return whether *task* has ended."""
+        """Return whether the end time of *task* has passed."""
         return self._clock() >= task.ends_at

@@ -1,4 +1,4 @@
-"""The task service: the tasks of a BMC, and the monitors that a client polls."""
+"""Task service of a simulated Redfish BMC: the tasks, and the task monitors that a client polls."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TASKS = ("TaskService", "Tasks")
 
 
 def routes() -> list[Route]:
-    """Return the routes of this module."""
+    """Return the routes of the task service, its tasks and the task monitors."""
     return [
         Route("TaskService", {"GET": make_reader("get_tasks", _service)}),
         Route("TaskService/Tasks", {"GET": make_reader("get_tasks", _tasks)}),
@@ -25,7 +25,7 @@ def routes() -> list[Route]:
 
 
 def start_task(exchange: Exchange, name: str, ends_at: float) -> Answer:
-    """Start a task that ends at the clock time *ends_at* (seconds), and return the answer 202 with its monitor."""
+    """Add a task that ends at the clock time *ends_at* (seconds), and return the HTTP 202 answer with the URL of its monitor."""
     task = exchange.bmc.tasks.add(name, ends_at)
     return Answer(202, None, {"Location": _monitor_path(task), "Retry-After": "1"})
 
@@ -35,6 +35,7 @@ def _monitor_path(task: RunningTask) -> str:
 
 
 def _require_task(exchange: Exchange) -> RunningTask:
+    """Return the task that the path names; raise RedfishError (HTTP 404) if the BMC does not remember it."""
     task = exchange.bmc.tasks.find(exchange.names[0])
     if task is None:
         raise missing_resource(exchange.request.path)
@@ -72,7 +73,7 @@ def _task(exchange: Exchange) -> Mapping[str, Any]:
 
 
 def _monitor(exchange: Exchange) -> Operation:
-    """Answer 202 while the task runs, and 200 when it has ended."""
+    """Return the operation of a task monitor: it answers HTTP 202 while the task runs, and 200 when the task has ended."""
     task = _require_task(exchange)
 
     def run(_: Any) -> Answer:

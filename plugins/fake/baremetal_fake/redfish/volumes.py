@@ -1,4 +1,4 @@
-"""The volumes of a storage controller. A client creates and deletes them, at once or as a task."""
+"""Resources of a simulated Redfish BMC for RAID volumes, which a client creates and deletes at once or as a Redfish task."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _WRITABLE_PROPERTIES = ("RAIDType", "CapacityBytes", "Links", "Name", "VolumeTyp
 
 
 def routes() -> list[Route]:
-    """Return the routes of this module."""
+    """Return the routes of the volumes of a storage controller."""
     volumes = "Systems/*/Storage/*/Volumes"
     return [
         Route(volumes, {"GET": make_reader("get_inventory", _volumes), "POST": _create}),
@@ -30,6 +30,7 @@ def routes() -> list[Route]:
 
 
 def _path(exchange: Exchange, *below: str) -> tuple[str, ...]:
+    """Return the path segments *below* the storage controller; raise RedfishError (HTTP 404) if the request names another one."""
     if exchange.names[1] != STORAGE:
         raise missing_resource(exchange.request.path)
     return ("Systems", exchange.machine.name, "Storage", STORAGE, *below)
@@ -41,6 +42,7 @@ def _volumes(exchange: Exchange) -> dict[str, Any]:
 
 
 def _require_volume(exchange: Exchange) -> Mapping[str, Any]:
+    """Return the volume that the path names; raise RedfishError (HTTP 404) if it does not exist."""
     for volume in exchange.machine.raid:
         if volume.get("id") == exchange.names[2]:
             return volume
@@ -66,6 +68,7 @@ def _volume_resource(exchange: Exchange, volume: Mapping[str, Any]) -> dict[str,
 
 
 def _create(exchange: Exchange) -> Operation:
+    """Return the operation that creates the volume in the request body; raise RedfishError if the body is not valid."""
     machine, body = exchange.machine, exchange.json()
     collection_path = _path(exchange, "Volumes")
     for name in body:
@@ -102,6 +105,7 @@ def _create(exchange: Exchange) -> Operation:
 
 
 def _read_drives(body: Mapping[str, Any], machine: Machine) -> list[str]:
+    """Return the names of the drives that *body* selects; raise RedfishError if a drive does not exist or is in use."""
     links = body.get("Links")
     references = links.get("Drives") if isinstance(links, Mapping) else None
     names = [
@@ -118,7 +122,10 @@ def _read_drives(body: Mapping[str, Any], machine: Machine) -> list[str]:
 
 
 def _capacity_bytes(kind: str, machine: Machine, drives: list[str]) -> int:
-    """Return the capacity of a volume of *drives* in bytes: every drive counts as much as the smallest one."""
+    """Return the capacity in bytes of a RAID volume of type *kind* on *drives*.
+
+    Every drive counts as much as the smallest one.
+    """
     smallest = min(disk.size_gb for disk in machine.inventory.disks if disk.name in drives) * GIB
     count = len(drives)
     data_drives = {"RAID0": count, "RAID1": 1, "RAID5": count - 1, "RAID6": count - 2, "RAID10": count // 2}
@@ -126,6 +133,7 @@ def _capacity_bytes(kind: str, machine: Machine, drives: list[str]) -> int:
 
 
 def _delete(exchange: Exchange) -> Operation:
+    """Return the operation that deletes the volume that the path names."""
     machine, volume = exchange.machine, _require_volume(exchange)
 
     def run(fault: Fault | None) -> Answer:
