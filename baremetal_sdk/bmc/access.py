@@ -1,4 +1,4 @@
-"""BMC access: pooled logins, request slots, circuit breakers, and errors without secrets, shared by all callers."""
+"""The pool of BMC sessions that all driver calls of a conductor share, with request limits and circuit breakers."""
 
 from __future__ import annotations
 
@@ -37,11 +37,14 @@ _CLOSE_IDLE_TIMEOUT_S = 60.0
 _UNLIMITED_SESSIONS = 100_000
 """Maximum number of pooled sessions if the number of open files is not limited."""
 _EVICTION_DIVISOR = 20
-"""One in so many sessions is evicted at a time, so that the search for idle sessions is rare."""
+"""Part of the maximum number of sessions that a full pool evicts at a time: one twentieth, which makes evictions rare."""
 
 
 def retry_on_expired_session(function: Callable[[], T]) -> T:
-    """Call *function*. If its session had expired, call it once more, which makes a new login."""
+    """Call *function* and return its result. If it raises ``SessionExpired``, call it a second time, which logs in again.
+
+    All other errors, and each error of the second call, pass to the caller.
+    """
     try:
         return function()
     except SessionExpired:
@@ -51,11 +54,11 @@ def retry_on_expired_session(function: Callable[[], T]) -> T:
 
 
 class BMCAccess:
-    """Access to the BMCs of one conductor: it lends sessions and keeps them for the next borrower. Thread-safe.
+    """Pool of the sessions with all BMCs of one conductor. A released session stays open for the next borrower. Thread-safe.
 
-    Up to *max_sessions* sessions stay open between two borrowers, by default three quarters of the limit of open files
-    (RLIMIT_NOFILE). Sessions that are idle for *idle_seconds* are closed by :meth:`close_idle`. *refusals* stores which
-    credentials were refused.
+    If *max_sessions* sessions are open, a new login first closes the sessions that were idle longest. The default is three
+    quarters of the limit of open files (RLIMIT_NOFILE). :meth:`close_idle` closes sessions that were idle for
+    *idle_seconds*. *refusals* stores the number of refused logins for each credential, by default in memory.
     """
 
     def __init__(
@@ -91,10 +94,12 @@ class BMCAccess:
         max_in_flight: int | None = None,
         scope: str = SCOPE_ADDRESS,
     ) -> BMCCredential:
-        """Return everything that is needed to borrow sessions for *info*, computed once for many borrows.
+        """Return the argument of :meth:`borrow_with` for the BMC and the credential in *info*. Send no request.
 
-        *secrets* are masked in errors and logs. Up to *max_in_flight* requests (by default the connector's number) are in
-        flight at the BMC. The *scope* of this limit is an address, or a system where an address has many independent ones.
+        Callers prepare a credential once and use it for many borrows. *secrets* are the values to mask in errors and logs.
+        *max_in_flight* limits the requests in flight at the BMC; the default is the connector's limit. With the *scope*
+        ``address``, all nodes with this BMC address share the limit. With ``system``, each system behind the address has
+        its own limit.
         """
         connector = self._get_connector(connector_type)
         endpoint = info.endpoint()
@@ -106,61 +111,76 @@ class BMCAccess:
     def borrow(
         self, connector_type: type[Connector[Any]], info: DriverInfo, secrets: Iterable[str], deadline: Deadline
     ) -> AbstractContextManager[Any]:
-        """Lend a session for *info* in a ``with`` block, as :meth:`borrow_with` does."""
+        """Lend a session for *info* in a ``with`` block, as :meth:`borrow_with` does, with the limit of the connector."""
         return self.borrow_with(self.prepare_credential(connector_type, info, secrets), deadline)
 
     def borrow_with(
         self, credential: BMCCredential, deadline: Deadline, *, wait: bool = True, owner: object = None
     ) -> AbstractContextManager[Any]:
-        """Lend a session in a ``with`` block, logged in if none can be reused. Errors of the block are translated.
+        """Lend a session in a ``with`` block: a pooled session, or a new one after a login.
 
-        If the connector's sessions take a request slot for each request, borrowers wait at each request. Other borrowers
-        hold one slot for the whole block. Without *wait* the block also holds one slot, and ``SlotTaken`` is raised at
-        once if none is free. A borrower that borrows again as the same *owner* within the block shares the slot.
+        With *wait*, the borrower waits until *deadline* for request slots and for the login of another borrower. Then
+        ``BMCBusy`` is raised. Sessions of a connector with ``takes_turns`` take a slot for each request; other shareable
+        sessions take no slot. All other borrowers hold one slot for the whole block.
+
+        Without *wait*, the borrower holds one slot for the whole block, whatever its connector. If no slot is free, or
+        another borrower is logging in, ``SlotTaken`` is raised at once. While a block holds a slot, a nested borrow with
+        the same *owner* (not None) in this context uses that slot.
+
+        Raises ``BMCUnreachable`` without a request while the BMC is backed off, and ``AuthenticationFailed`` without a login
+        after too many refusals. Each exception of the block or the login is raised as an error of the contract, without
+        secrets; ``SessionExpired`` means that a new login may help.
         """
         return borrow_session(self, credential, deadline, wait=wait, owner=owner)
 
     def reset_auth_breaker(self, endpoint: Endpoint) -> None:
-        """Allow logins again at a BMC that refused too many, because an operator has set the credentials."""
+        """Delete the counts of refused logins at *endpoint*, because an operator set the credentials. Logins are tried again."""
         self._auth_breaker.reset(endpoint)
 
     def describe_breakers(self, info: DriverInfo) -> dict[str, Any]:
-        """Return the number of refused logins for the credentials of *info*, and the seconds until the next attempt."""
+        """Return the state of both circuit breakers for *info*.
+
+        ``refused_logins`` is the number of logins that the BMC refused with these credentials. ``backed_off_seconds`` is
+        the time until an unreachable BMC gets requests again; 0 if it gets them now.
+        """
         endpoint = info.endpoint()
         refused = self._auth_breaker.count_refused(endpoint, digest_credential(info))
         return {"refused_logins": refused, "backed_off_seconds": self.get_retry_delay(endpoint)}
 
     def get_retry_delay(self, endpoint: Endpoint) -> float:
-        """Return the seconds until an unreachable BMC is tried again; 0 if the BMC may be asked now."""
+        """Return the seconds until an unreachable BMC gets requests again; 0 if it gets them now."""
         with self._lock:
             bmc = self._bmcs.get(endpoint)
         return bmc.connect_breaker.retry_delay if bmc is not None else 0.0
 
     @property
     def open_sessions(self) -> int:
-        """Number of open sessions."""
+        """Number of open sessions with all BMCs, borrowed or idle."""
         return self._open_sessions
 
     @property
     def unreachable_bmcs(self) -> int:
-        """Number of endpoints that are not asked now, because they did not answer."""
+        """Number of endpoints that get no requests at present, because the BMC did not answer several times in a row."""
         return sum(1 for bmc in self._list_bmcs() if bmc.connect_breaker.retry_delay)
 
     def close_idle(self) -> int:
-        """Log out of sessions that were idle for too long, and return their number. A periodic job calls this method."""
+        """Log out of sessions that were idle for longer than *idle_seconds*, and return their number. Run it periodically."""
         used_before = self._clock.monotonic() - self._idle_seconds
         idle = self._remove_idle(lambda pooled: pooled.used_at < used_before)
         return self._close(idle, Deadline.after(_CLOSE_IDLE_TIMEOUT_S))
 
     def close(self, deadline: Deadline) -> int:
-        """Log out of all sessions without borrowers, and return their number."""
+        """Log out of all sessions without borrowers, and return their number. Borrowed sessions stay open.
+
+        Each log-out ends within 2 seconds and before *deadline*. Its errors are only logged.
+        """
         return self._close(self._remove_idle(lambda pooled: True), deadline)
 
     def acquire_session(self, credential: BMCCredential, deadline: Deadline, *, wait: bool) -> PooledSession:
-        """Return a session for one more borrower.
+        """Return a session for one more borrower: an open one, or a new one after a login.
 
-        If no session is available, one borrower logs in, and others *wait* until *deadline* for the outcome. Raises
-        ``SlotTaken`` if the login of another borrower takes too long.
+        Logins at one BMC run one at a time. With *wait*, the caller waits until *deadline* for the login of another borrower.
+        Raises ``SlotTaken`` if that login has not ended by then, or at once without *wait*.
         """
         bmc = credential.bmc
         pooled = bmc.acquire(credential.key)
@@ -181,16 +201,19 @@ class BMCAccess:
             self._log_out(pooled)
 
     def record_accepted(self, credential: BMCCredential, pooled: PooledSession) -> None:
-        """Record that the BMC accepted a credential that it had refused before."""
+        """Delete the count of refused logins of a credential, because the BMC has accepted it now."""
         pooled.is_doubted = False
         self._auth_breaker.record_accepted(credential.bmc.endpoint, digest_credential(credential.info))
 
     def record_refused(self, credential: BMCCredential) -> None:
-        """Record that the BMC refused the credential of a request over an open session."""
+        """Count a refusal of the credential by the BMC, at a request over an open session."""
         self._auth_breaker.record_refused(credential.bmc.endpoint, digest_credential(credential.info))
 
     def _open_session(self, credential: BMCCredential, deadline: Deadline) -> PooledSession:
-        """Log in and return the new session. The caller holds the BMC's login lock."""
+        """Log in and return the new session. The caller holds the BMC's login lock.
+
+        Raises ``AuthenticationFailed`` without a login if the BMC has refused the credential too often.
+        """
         self._evict_if_full()
         bmc, connector, info = credential.bmc, credential.connector, credential.info
         endpoint = bmc.endpoint
@@ -211,7 +234,7 @@ class BMCAccess:
         return pooled
 
     def _evict_if_full(self) -> None:
-        """Close the sessions that were idle longest if the maximum number of sessions is open."""
+        """If the maximum number of sessions is open, close those that were idle longest: one twentieth of the maximum."""
         if self._open_sessions < self._max_sessions:
             return
         idle = sorted((pooled for bmc in self._list_bmcs() for pooled in bmc.list_idle()), key=lambda pooled: pooled.used_at)
@@ -277,7 +300,7 @@ class BMCAccess:
 
 
 def _system_key(info: DriverInfo) -> Hashable:
-    """Return a key that tells the systems behind one address apart: all values of *info* that are not secret."""
+    """Return a key that differs for each system behind one address: all values of *info* that are not secret."""
     return tuple(getattr(info, option.name) for option in info.options() if not option.secret)
 
 

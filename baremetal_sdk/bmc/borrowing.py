@@ -1,4 +1,4 @@
-"""Borrowing a session: wait for a request slot, get or open the session, report the outcome, and give the session back."""
+"""The steps of borrowing a session: take a request slot, get or open a session, record the outcome, and release both."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class SessionExpired(AuthenticationFailed):
 
 
 class BMCCredential(NamedTuple):
-    """One credential at one BMC, with everything that is needed to borrow sessions for it."""
+    """One credential at one BMC, with the prepared arguments of a borrow: session key, connector, options, secrets and limit."""
 
     bmc: BMC
     key: SessionKey
@@ -45,19 +45,19 @@ class BMCCredential(NamedTuple):
 
 
 class SessionSource(Protocol):
-    """The members of BMC access that a borrow uses."""
+    """The methods of ``BMCAccess`` that a borrow calls."""
 
     def acquire_session(self, credential: BMCCredential, deadline: Deadline, *, wait: bool) -> PooledSession:
-        """Return a session for one more borrower, logged in if necessary."""
+        """Return a session for one more borrower, after a login if needed; ``SlotTaken`` if another login takes too long."""
 
     def release_session(self, credential: BMCCredential, pooled: PooledSession, *, is_broken: bool) -> None:
-        """End one borrower's use of a session."""
+        """End one borrower's use of a session. A broken session is closed after its last borrower."""
 
     def record_accepted(self, credential: BMCCredential, pooled: PooledSession) -> None:
-        """Record that the BMC accepted a credential that it had refused before."""
+        """Delete the count of refused logins of a credential, because the BMC has accepted it now."""
 
     def record_refused(self, credential: BMCCredential) -> None:
-        """Record that the BMC refused the credential of a request."""
+        """Count a refusal of the credential by the BMC, at a request over an open session."""
 
 
 @contextmanager
@@ -66,8 +66,9 @@ def borrow_session(
 ) -> Iterator[Any]:
     """Lend a session for the duration of a ``with`` block.
 
-    Errors of the block leave it as errors of the contract, without secrets. Without *wait* the borrow raises ``SlotTaken``
-    instead of waiting for a slot or a login; with it, ``BMCBusy`` if the wait reaches *deadline*.
+    Each ``Exception`` of the block is raised as an error of the contract, without secrets. Without *wait*, ``SlotTaken`` is
+    raised at once if the borrower would have to wait for a slot or for another login. With *wait*, ``BMCBusy`` is raised if
+    the wait reaches *deadline*. *owner* is explained at ``BMCAccess.borrow_with``.
     """
     connector, breaker = credential.connector, credential.bmc.connect_breaker
     # Before the wait for a slot: callers of an unreachable BMC fail at once and do not queue up.
@@ -103,7 +104,11 @@ def borrow_session(
 
 
 def _limit_requests(credential: BMCCredential, deadline: Deadline, *, wait: bool, owner: object) -> AbstractContextManager[None]:
-    """Return a context manager in which each request takes a slot, or which holds one slot for all requests."""
+    """Return a context manager for the request slots of a borrow.
+
+    It provides a slot for each request if the borrower may wait and its connector takes turns or is shareable. Otherwise it
+    holds one slot for all requests. If the same owner already holds a slot in this context, it does nothing.
+    """
     limiter, connector, current = credential.slots, credential.connector, current_slots()
     holds_slot_here = isinstance(current, HeldSlot) and current.semaphore is limiter.semaphore and current.owner is owner
     if holds_slot_here and owner is not None:
@@ -116,7 +121,7 @@ def _limit_requests(credential: BMCCredential, deadline: Deadline, *, wait: bool
 
 @contextmanager
 def _hold_one_slot(limiter: RequestLimiter, deadline: Deadline, owner: object) -> Iterator[None]:
-    """Take one slot for all requests of the block."""
+    """Hold one slot for all requests of the block. Raise ``SlotTaken`` if no slot is free by *deadline*."""
     limiter.take(deadline)
     try:
         with use_slots(HeldSlot(limiter.semaphore, owner)):

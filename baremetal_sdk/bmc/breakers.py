@@ -1,4 +1,4 @@
-"""Circuit breakers: one for rejected credentials, and one for unreachable BMCs."""
+"""Circuit breakers that stop requests to BMCs: one for rejected credentials, and one for unreachable BMCs."""
 
 from __future__ import annotations
 
@@ -28,59 +28,60 @@ _MAX_CREDENTIALS = 8
 
 @dataclass(frozen=True)
 class Refusal:
-    """Number of refused logins for each credential of an account. The latest credential is the last.
-
-    Credentials are identified by their digests.
-    """
+    """Counts of refused logins with an account of a BMC, by digest of the credential. The latest refused one is the last."""
 
     counts: Mapping[bytes, int]
 
     def with_one_more(self, credential: bytes) -> Refusal:
-        """Return a copy with one refusal more."""
+        """Return a copy with one more refusal of *credential*, which becomes the last.
+
+        Beyond 8 credentials, the oldest is dropped.
+        """
         others = [(other, count) for other, count in self.counts.items() if other != credential]
         return Refusal({**dict(others[1 - _MAX_CREDENTIALS :]), credential: self.counts.get(credential, 0) + 1})
 
     def without(self, credential: bytes) -> Refusal:
-        """Return a copy without the refusals of one credential. Those of other credentials remain."""
+        """Return a copy without the count of *credential*. The counts of other credentials remain."""
         return Refusal({other: count for other, count in self.counts.items() if other != credential})
 
 
 class Refusals(Protocol):
-    """Storage for refusals, by account and endpoint. Stored refusals survive a restart and the takeover of a node."""
+    """Storage for the counts of refused logins. The key *endpoint* identifies an account at a BMC: ``account@URL``."""
 
     def get(self, endpoint: str) -> Refusal | None:
-        """Return the refusals of an endpoint, or None."""
+        """Return the counts of refused logins at an endpoint, or None if no login was refused."""
 
     def put(self, endpoint: str, refusal: Refusal) -> None:
-        """Store the refusals of an endpoint in place of earlier ones."""
+        """Store the counts of refused logins at an endpoint. They replace the earlier counts."""
 
     def drop(self, endpoint: str) -> None:
-        """Delete the refusals of an endpoint, if any."""
+        """Delete the counts of refused logins at an endpoint. Do nothing if none are stored."""
 
 
 class RefusalsInMemory:
-    """Refusals that are lost when the process ends."""
+    """Storage in memory for the counts of refused logins. They are lost when the process ends."""
 
     def __init__(self) -> None:
         self._refusals: dict[str, Refusal] = {}
 
     def get(self, endpoint: str) -> Refusal | None:
-        """Return the refusals of an endpoint, or None."""
+        """Return the counts of refused logins at an endpoint, or None if no login was refused."""
         return self._refusals.get(endpoint)
 
     def put(self, endpoint: str, refusal: Refusal) -> None:
-        """Store the refusals of an endpoint in place of earlier ones."""
+        """Store the counts of refused logins at an endpoint. They replace the earlier counts."""
         self._refusals[endpoint] = refusal
 
     def drop(self, endpoint: str) -> None:
-        """Delete the refusals of an endpoint, if any."""
+        """Delete the counts of refused logins at an endpoint. Do nothing if none are stored."""
         self._refusals.pop(endpoint, None)
 
 
 class AuthBreaker:
-    """Circuit breaker for rejected credentials, over all BMCs. It stays open until the credentials change or are given again.
+    """Circuit breaker for rejected credentials at all BMCs. It keeps BMCs from locking accounts after many refused logins.
 
-    It is asked before each login, but not when a session is reused.
+    After ``MAX_REFUSED_LOGINS`` refusals, logins with that credential fail without a request. They are tried again after
+    the credentials in ``driver_info`` change, or after :meth:`reset`. Borrowers of an open session are not affected.
     """
 
     def __init__(self, refusals: Refusals) -> None:
@@ -90,8 +91,9 @@ class AuthBreaker:
     def login(self, endpoint: Endpoint, credential: bytes) -> Iterator[bool]:
         """Guard one login, which happens in the ``with`` block.
 
-        Raises ``AuthenticationFailed`` without a login if the BMC has refused the credential too often. The value of the
-        block is True if some logins were refused: the caller then calls :meth:`record_accepted` after the first success.
+        Raises ``AuthenticationFailed`` before the block if the BMC has refused the credential too often. An
+        ``AuthenticationFailed`` of the block is counted as a refusal and passes to the caller. The value of the block is
+        True if earlier logins were refused: the caller then calls :meth:`record_accepted` after the first success.
         """
         key = _refusal_key(endpoint)
         known = self._refusals.get(key) or Refusal({})
@@ -109,13 +111,13 @@ class AuthBreaker:
             raise
 
     def record_refused(self, endpoint: Endpoint, credential: bytes) -> None:
-        """Count a request whose credential was refused. BMCs without logins check the credential of each request."""
+        """Count a request whose credential the BMC refused. BMCs without logins check the credential of each request."""
         key = _refusal_key(endpoint)
         known = self._refusals.get(key) or Refusal({})
         self._refusals.put(key, known.with_one_more(credential))
 
     def record_accepted(self, endpoint: Endpoint, credential: bytes) -> None:
-        """Delete the refusals of a credential that the BMC has accepted."""
+        """Delete the count of a credential that the BMC has accepted. Counts of other credentials stay."""
         key = _refusal_key(endpoint)
         known = self._refusals.get(key)
         if known is None or credential not in known.counts:
@@ -133,7 +135,7 @@ class AuthBreaker:
         return 0 if known is None else known.counts.get(credential, 0)
 
     def reset(self, endpoint: Endpoint) -> None:
-        """Allow logins again, because an operator has set the credentials."""
+        """Delete all counts of the account at *endpoint*. Logins are tried again, because an operator has set the credentials."""
         self._refusals.drop(_refusal_key(endpoint))
 
 
@@ -165,7 +167,7 @@ class ConnectBreaker:
     def attempt(self) -> ConnectAttempt:
         """Return a context manager for one attempt to reach the BMC. It records the outcome of the ``with`` block.
 
-        Its begin raises ``BMCUnreachable`` as :meth:`check` does.
+        Entering the block raises ``BMCUnreachable`` under the conditions of :meth:`check`.
         """
         return ConnectAttempt(self)
 

@@ -1,4 +1,4 @@
-"""The sessions of one BMC: lent to borrowers, kept for the next borrower, and closed when no borrower uses them."""
+"""The pooled sessions of one BMC, with the number of borrowers of each."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ SessionKey = tuple[type, Hashable, bytes]
 
 
 class PooledSession:
-    """A session and its borrowers. The lock of its :class:`BMC` protects ``borrowers``, ``is_broken`` and ``used_at``."""
+    """An open session of a connector, with its number of borrowers and its state.
+
+    The lock of its :class:`BMC` protects ``borrowers``, ``is_broken`` and ``used_at``.
+    """
 
     __slots__ = ("borrowers", "connector", "is_broken", "is_doubted", "session", "slots", "used_at")
 
@@ -60,7 +63,10 @@ class BMC:
         self._sessions: dict[SessionKey, list[PooledSession]] = {}
 
     def acquire(self, key: SessionKey) -> PooledSession | None:
-        """Return a session that is free, or that its connector allows to share, and count one borrower more; or None."""
+        """Return an open session for *key* and count one more borrower, or return None if none is available.
+
+        A session is available if it has no borrower, or if its connector is shareable. Broken sessions are never returned.
+        """
         with self._lock:
             # The key contains the credential, so sessions of other credentials are never found here.
             for pooled in self._sessions.get(key, ()):
@@ -75,9 +81,9 @@ class BMC:
             self._sessions.setdefault(key, []).append(pooled)
 
     def release(self, key: SessionKey, pooled: PooledSession, *, is_broken: bool) -> bool:
-        """Count one borrower less, and return whether the caller has to close the session.
+        """Count one borrower less, and return whether the caller has to log out of the session.
 
-        A session that is *broken* for one borrower is not lent again; its last borrower closes it.
+        With *is_broken*, the session is not lent again. Its last borrower gets True and logs out of it.
         """
         with self._lock:
             pooled.borrowers -= 1
@@ -100,8 +106,8 @@ class BMC:
     def remove_superseded(self, key: SessionKey) -> list[PooledSession]:
         """Remove and return the sessions that a new session for *key* replaces. The caller closes them before it logs in.
 
-        A BMC may not allow a second session. Replaced are broken sessions of the same key, even if they have borrowers,
-        and free sessions of the same connector and account that were opened with other credentials.
+        They are broken sessions of the same key, even if they have borrowers, and free sessions of the same connector and
+        account that were opened with other credentials. Without this, a BMC with few sessions could refuse the new one.
         """
         with self._lock:
             superseded = [
@@ -119,7 +125,7 @@ class BMC:
             return [pooled for sessions in self._sessions.values() for pooled in sessions if pooled.borrowers == 0]
 
     def _remove_locked(self, key: SessionKey, pooled: PooledSession) -> bool:
-        """Remove a session; return False if another caller has removed it, and closes it."""
+        """Remove a session from the pool. Return False if another caller has removed it already, and therefore closes it."""
         sessions = self._sessions.get(key, [])
         if pooled not in sessions:
             return False

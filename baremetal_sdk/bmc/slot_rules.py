@@ -1,4 +1,4 @@
-"""Rules for the number of requests in flight: options of the conductor, of hardware types and of single nodes."""
+"""Limits on the requests in flight at a BMC, from options of the conductor for hardware types and from single nodes."""
 
 from __future__ import annotations
 
@@ -36,15 +36,16 @@ class SlotsInfo(DriverInfo):
 
 @dataclass(frozen=True)
 class SlotRules:
-    """Limits and scopes from the configuration, by hardware type. The empty name applies to all other types."""
+    """Limits on requests in flight and their scopes from the configuration, by hardware type. The key "" is for other types."""
 
     max_in_flight: Mapping[str, int]
     scope: Mapping[str, str]
 
     def resolve(self, hardware_type: str, info: SlotsInfo | None, default: int) -> tuple[int, str]:
-        """Return the limit and the scope for a node; *default* is the limit of its driver.
+        """Return the limit on requests in flight and its scope for a node.
 
-        The node's own options win over those of its hardware type, and these over those for all types.
+        An option of the node in *info* wins over a value for its hardware type, which wins over the value for other types.
+        Without any of them, the limit is *default*, the limit of the driver, and the scope is ``address``.
         """
         max_in_flight = info.bmc_max_in_flight if info is not None else None
         scope = info.bmc_concurrency_scope if info is not None else None

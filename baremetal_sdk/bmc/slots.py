@@ -16,7 +16,7 @@ _BUSY_RETRY_S = 5.0
 
 
 class SlotTaken(BMCBusy):
-    """No request slot became free in time. The BMC itself was not asked."""
+    """No request slot at the BMC became free in time, or the login of another borrower took too long. No request was sent."""
 
 
 def make_slot_taken(endpoint: Endpoint) -> SlotTaken:
@@ -80,7 +80,7 @@ class RequestSemaphore:
 
 
 class RequestLimiter:
-    """The request slots of one borrower: a semaphore with the limit of the borrower's node."""
+    """The request slots of one borrower: the semaphore of the BMC with the limit of the borrower's node."""
 
     __slots__ = ("limit", "semaphore")
 
@@ -98,9 +98,9 @@ class RequestLimiter:
 
 
 class HeldSlot:
-    """The request slots of a borrower that holds one slot for its whole session: each request uses that slot.
+    """The request slots of a borrower that holds one slot while it borrows a session. Each request uses that slot.
 
-    The *owner* may borrow again meanwhile and shares the slot, so that a task does not wait for itself.
+    A nested borrow with the same *owner* shares the slot. The owner, usually a task, would otherwise wait for itself.
     """
 
     __slots__ = ("owner", "semaphore")
@@ -110,7 +110,7 @@ class HeldSlot:
         self.owner = owner
 
     def take(self, deadline: Deadline) -> None:
-        """Return at once: the slot is already taken."""
+        """Do nothing: the borrower already holds the slot."""
 
     def give(self) -> None:
-        """Do nothing: the borrower releases the slot with its session."""
+        """Do nothing: the slot is released when the borrower releases its session."""

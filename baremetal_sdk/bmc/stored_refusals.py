@@ -1,4 +1,4 @@
-"""Refusals in the store, so that a restarted conductor, or one that takes a node over, does not repeat refused logins."""
+"""Storage of refused logins in the database. A restarted conductor, or the next conductor of a node, does not repeat them."""
 
 from __future__ import annotations
 
@@ -16,14 +16,20 @@ _CREDENTIAL, _COUNTS = "credential", "counts"
 
 
 class StoredRefusals:
-    """Refusals in the store. Digests of credentials are encrypted: a reader of the database cannot test passwords on them."""
+    """Storage in the store of nodes for the counts of refused logins.
+
+    Digests of credentials are encrypted. Otherwise a reader of the database could test passwords against them.
+    """
 
     def __init__(self, store: Store, secrets: SecretBox) -> None:
         self._store = store
         self._secrets = secrets
 
     def get(self, endpoint: str) -> Refusal | None:
-        """Return the refusals of an endpoint, or None."""
+        """Return the counts of refused logins at an endpoint, or None if no login was refused.
+
+        Counts that no available key decrypts are treated as absent.
+        """
         ident = _record_id(endpoint)
         try:
             record = self._store.record(LoginRefusalRecord, ident)
@@ -36,7 +42,7 @@ class StoredRefusals:
         return Refusal({bytes.fromhex(credential): count for credential, count in counts.items()})
 
     def put(self, endpoint: str, refusal: Refusal) -> None:
-        """Store the refusals of an endpoint in place of earlier ones."""
+        """Store the counts of refused logins at an endpoint. They replace the earlier counts."""
         ident = _record_id(endpoint)
         counts = {credential.hex(): count for credential, count in refusal.counts.items()}
         # The latest credential is also stored alone, which earlier releases can read.
@@ -48,7 +54,7 @@ class StoredRefusals:
             self._store.update_record(LoginRefusalRecord, ident, {"refused": refused, "sealed_credential": sealed})
 
     def drop(self, endpoint: str) -> None:
-        """Delete the refusals of an endpoint, if any."""
+        """Delete the counts of refused logins at an endpoint. Do nothing if none are stored."""
         try:
             self._store.delete_record(LoginRefusalRecord, _record_id(endpoint))
         except NotFound:

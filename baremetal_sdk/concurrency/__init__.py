@@ -1,1 +1,1 @@
-"""Threads: the elastic pool, timers, periodic jobs and locks."""
+"""Threads of a conductor: the worker pool, the timer, periodic jobs and locks."""

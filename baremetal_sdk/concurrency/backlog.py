@@ -14,10 +14,10 @@ LOG = logging.getLogger(__name__)
 
 
 class Backlog:
-    """A queue of work by key. Each key is pending or running once at a time, on up to half of the workers of *lane*.
+    """A queue of background work that runs on up to half of the workers of *lane*. Work for one key never runs twice at once.
 
-    The backlog has its own queue, so however much work is added, clients find space in the queue of the lane. If the lane
-    has no free worker, the work stays in the backlog until the next ``add`` or ``start_workers``. Thread-safe.
+    The queue has no limit and does not fill the queue of the lane, which stays free for the work of clients. If the lane is
+    full, the work stays in the backlog until the next ``add`` or ``start_workers``. Thread-safe.
     """
 
     def __init__(self, lane: Lane) -> None:
@@ -41,7 +41,7 @@ class Backlog:
         self.start_workers()
 
     def start_workers(self) -> None:
-        """Start as many workers as the pending work and the limit allow."""
+        """Start as many workers as the pending work and the limit allow. If the lane is full, log this and return."""
         max_workers = max(1, min(self._lane.limits.cap, self._lane.pool.max_workers) // 2)
         while True:
             with self._lock:

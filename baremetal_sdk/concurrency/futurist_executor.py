@@ -1,4 +1,4 @@
-"""A lane with the executor protocol of futurist. No other module imports futurist (extra ``futurist``).
+"""Adapter from a lane to the executor protocol of futurist. No other module imports futurist (extra ``futurist``).
 
 If Eventlet is installed, importing futurist imports Eventlet, which alone patches nothing. A process that must not load
 Eventlet blocks the import beforehand with ``sys.modules["eventlet"] = None``.
@@ -64,12 +64,12 @@ class FuturistExecutor(Executor):
             raise
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Accept no more submissions through this object. Submitted work continues, and the lane belongs to its pool."""
+        """Accept no more submissions through this object, and return at once. Submitted work continues; the lane stays open."""
         self._detached.set()
 
     @property
     def alive(self) -> bool:
-        """True if work can be submitted."""
+        """True if work can be submitted: neither this executor nor the pool has been shut down."""
         return self._lane.alive and not self._detached.is_set()
 
     @property

@@ -12,7 +12,7 @@ RETRY_INTERVAL_S = 0.00005
 
 
 class YieldingLock:
-    """A lock that is only ever acquired by a running thread. It avoids lock convoys.
+    """A lock that only a running thread acquires, never a sleeping one. It avoids lock convoys.
 
     A thread that waits for a ``threading.Lock`` receives the lock while it sleeps. It then waits for the interpreter, up
     to the switch interval of 5 ms, while it holds the lock. The running thread soon needs the lock, blocks, and gives up

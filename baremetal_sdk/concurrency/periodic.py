@@ -37,12 +37,12 @@ class PeriodicDeclaration(NamedTuple):
 
 
 def periodic(*, every: Interval, run_immediately: bool = False) -> Callable[[F], F]:
-    """Run a method ``(self, conductor)`` of an object that is added to a conductor, once in *every* seconds.
+    """Return a decorator that declares a method ``(self, conductor)`` as periodic: it runs once in *every* seconds.
 
-    An interval that depends on the configuration is a function of the conductor, because the configuration is not known
-    at import. The first run begins at a random time in the first interval, so that not all runs begin at once. With
-    *run_immediately* it begins in the first tenth of the interval and within one second. Raises ``ValueError`` if
-    *every* is a number that is not positive.
+    The runs begin when a conductor starts to which the method's object was added. *every* may be a function that returns
+    the seconds for a conductor, because the configuration is not known at import. The first run begins at a random time in
+    the first interval, so that not all runs begin at once. With *run_immediately* it begins in the first tenth of the
+    interval and within one second. Raises ``ValueError`` if *every* is a number that is not positive.
     """
     if not callable(every) and every <= 0:
         raise ValueError(f"periodic(every={every}): the interval has to be more than 0 seconds")
@@ -66,7 +66,7 @@ def find_periodic_methods(thing: object) -> list[tuple[Callable[..., Any], Perio
 
 
 def bind_conductor(function: Callable[..., Any], conductor: Any) -> Callable[[], Any]:
-    """Return *function* with the conductor bound as its argument, if it takes an argument."""
+    """Return a function without arguments that calls *function* with the conductor, or with nothing if it takes no argument."""
     return functools.partial(function, conductor) if inspect.signature(function).parameters else function
 
 
@@ -88,9 +88,10 @@ def _is_never_again(error: BaseException) -> bool:
 
 
 class Periodic:
-    """A function that runs repeatedly. The next run is scheduled after the previous run has ended, so runs never overlap.
+    """A function that runs repeatedly on *executor*. A run is scheduled after the previous run has ended: runs never overlap.
 
-    Failures in a row double the time to the next run, up to 16 intervals. Thread-safe.
+    Errors of *function* are logged. Each failure in a row doubles the time to the next run, up to 16 intervals. If the
+    executor refuses a run, the next attempt follows after one interval. *timer* starts the runs. Thread-safe.
     """
 
     def __init__(self, function: Callable[[], Any], every: float, *, timer: Timer, executor: Executor, name: str) -> None:
@@ -116,9 +117,10 @@ class Periodic:
         self._is_resting.set()
 
     def start(self, spread: float = _DEFAULT_SPREAD, *, soon: bool = False) -> None:
-        """Schedule the first run at a random time in the first *spread* of the interval, so that not all begin at once.
+        """Schedule the first run at a random time, so that not all periodic functions begin at once.
 
-        With *soon* the run also begins within the first second.
+        *spread* is the share of the interval (0 to 1) within which the run begins. With *soon*, the run begins within the
+        first tenth of the interval and within one second.
         """
         latest = self.every * (min(spread, _DEFAULT_SPREAD) if soon else spread)
         self._schedule(random.uniform(0.0, min(latest, _SOON_LIMIT_S) if soon else latest))
@@ -126,7 +128,7 @@ class Periodic:
     def change_interval(self, every: float) -> None:
         """Change the interval; 0 pauses the runs until the next change.
 
-        A run that is scheduled later than the new interval from now moves forward to it.
+        A scheduled run moves forward if it would begin later than one new interval from now.
         """
         with self._lock:
             self._is_paused = every <= 0
@@ -142,7 +144,7 @@ class Periodic:
             self._schedule(every)
 
     def stop(self, timeout: float = 0.0) -> bool:
-        """Schedule no more runs, and wait up to *timeout* seconds for a run in progress; return whether none remains."""
+        """Schedule no more runs, and wait up to *timeout* seconds for a run in progress; return True if no run is in progress."""
         with self._lock:
             self._stopped = True
             self._cancel_next_locked()

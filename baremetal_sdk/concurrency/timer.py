@@ -26,7 +26,7 @@ class ScheduledCall:
         self.cancelled = False
 
     def cancel(self) -> None:
-        """Cancel the call."""
+        """Cancel the call. Do nothing if it has begun."""
         self.cancelled = True
         # Released at once: the entry stays in the timer's heap until its time, and must not keep the function's data alive.
         self._function = None
@@ -60,7 +60,9 @@ class Timer:
         self._pid = os.getpid()
 
     def after(self, seconds: float, function: Callable[[], Any]) -> ScheduledCall:
-        """Call *function* in so many *seconds*. The first use starts the thread. After ``close`` the call is cancelled.
+        """Schedule a call of *function* on the timer's thread in *seconds*, and return it, for example to cancel it.
+
+        The first use starts the thread. After :meth:`close`, *function* is not called, and the returned call is cancelled.
 
         Raises ``RuntimeError`` if the system cannot start the thread, and in a child process of ``fork``, which has no
         copy of the thread.
@@ -91,7 +93,7 @@ class Timer:
         return count
 
     def close(self) -> None:
-        """Drop all pending calls and end the thread."""
+        """Drop all pending calls, end the thread, and wait up to one second for its end."""
         with self._changed:
             self._closed = True
             self._heap.clear()
@@ -108,7 +110,7 @@ class Timer:
             self._thread = thread
 
     def _pop_due(self) -> ScheduledCall | None:
-        """Remove and return the next call that is due, and drop cancelled calls before it."""
+        """Remove and return the next call that is due, or return None. Cancelled calls are dropped."""
         with self._changed:
             while self._heap and (self._heap[0][2].cancelled or self._heap[0][0] <= self.clock.monotonic()):
                 call = heapq.heappop(self._heap)[2]

@@ -1,4 +1,4 @@
-"""Admission: which jobs may run, which are queued, and which waits can never end because of the limits."""
+"""Admission to a pool: decides whether a job runs, is queued or is refused, and finds waits that can never end."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Admission:
         self.promote()
 
     def admit(self, job: Job[Lane]) -> bool:
-        """Make *job* ready, or queue it. Return False if its lane is full."""
+        """Make *job* ready, or queue it, and return True. Return False if its lane is full."""
         lane = job.lane
         is_full = len(lane.queue) >= lane.limits.queue
         # A full queue overrides the CPU limit, which only delays work: a job is refused only if the cap is reached too.
@@ -55,7 +55,7 @@ class Admission:
         return True
 
     def release(self, job: Job[Lane]) -> None:
-        """Count *job* as busy no longer."""
+        """Stop counting *job* as busy, because it has ended or is withdrawn."""
         lane = job.lane
         lane.running.discard(job)
         lane.busy -= 1

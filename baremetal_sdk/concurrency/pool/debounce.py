@@ -28,7 +28,7 @@ class Debounced:
                 self._pending = self._timer.after(seconds, self._call)
 
     def cancel(self) -> None:
-        """Cancel the pending call."""
+        """Cancel the pending call, if any."""
         pending, self._pending = self._pending, None
         if pending is not None:
             pending.cancel()

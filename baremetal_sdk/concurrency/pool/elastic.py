@@ -1,4 +1,4 @@
-"""The elastic pool: its workers, their wake-ups, idle times and limits, and the end of the pool."""
+"""The elastic pool: starts, wakes and ends worker threads for the jobs of its lanes."""
 
 from __future__ import annotations
 
@@ -50,7 +50,10 @@ class ElasticPool:
         min_workers: int = 0,
         timer: Timer | None = None,
     ) -> None:
-        """Create a pool without threads; they start when there is work. *timer* is shared with the caller if given."""
+        """Create a pool without threads. Threads start when jobs are submitted.
+
+        Without *timer* the pool has its own timer, which it closes. Raises ``ValueError`` for limits that contradict each other.
+        """
         if idle_window <= 0 or min_workers < 0:
             raise ValueError(f"pool '{name}': idle_window has to be more than 0 seconds, and min_workers 0 or more")
         self.name = name
@@ -148,10 +151,10 @@ class ElasticPool:
             return self._wait_until_done_locked(time.monotonic() + timeout)
 
     def close(self, timeout: float | None = None, *, cancel_queued: bool = False) -> list[Straggler]:
-        """Accept no more work, wait up to *timeout* seconds for running and queued jobs, and return the stragglers.
+        """Accept no more work, wait up to *timeout* seconds for running and queued jobs, and return those that still run.
 
-        Jobs that have not begun are cancelled after the wait, or before it with *cancel_queued*. The futures of the
-        stragglers raise ``TaskAbandoned``, so nothing waits for them without end.
+        Without *timeout* the wait has no limit. Jobs that have not begun are cancelled after the wait, or before it with
+        *cancel_queued*. The futures of jobs that still run raise ``TaskAbandoned``, so that no caller waits for them forever.
         """
         if self.forked:
             return []
@@ -179,14 +182,17 @@ class ElasticPool:
         return stragglers
 
     def stragglers(self, futures: Container[Future[Any]]) -> list[Straggler]:
-        """Return the running tasks among those with the given futures."""
+        """Return a description of each task that runs now and whose future is among *futures*."""
         with self._lock:
             running = [(worker.job, worker.thread) for worker in self._all if worker.job is not None]
             # Under the lock, because a job that ends loses its future.
             return describe_stragglers((job, thread) for job, thread in running if job.future in futures)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Close the pool as an executor does: with *wait* after all work has ended, without it at once."""
+        """Accept no more work, as any executor does. With *wait*, return after all work has ended; without it, at once.
+
+        Without *wait*, jobs that have not begun are cancelled. With *cancel_futures*, queued jobs are cancelled first.
+        """
         self.close(None if wait else 0.0, cancel_queued=cancel_futures)
 
     def submit_job(self, job: Job[Lane]) -> PoolFuture[Any]:
@@ -239,7 +245,7 @@ class ElasticPool:
                 )
 
     def statistics_of(self, lane: Lane) -> LaneStatistics:
-        """Return the statistics of one lane."""
+        """Return a snapshot of the counters and times of *lane*."""
         with self._lock:
             return lane.statistics_locked(idle=len(self._idle), low_water=self._low_water)
 
@@ -314,7 +320,7 @@ class ElasticPool:
         worker.wake.release()
 
     def _dismiss_locked(self, workers: Iterable[Worker]) -> None:
-        """End idle workers. The caller removes them from the idle stack."""
+        """Let the threads of these idle workers end. The caller removes the workers from the idle stack."""
         for worker in workers:
             worker.must_exit = True
             self._all.discard(worker)

@@ -1,4 +1,4 @@
-"""A lane: one bulkhead of a pool, and an executor that can be passed to other code."""
+"""A lane: an executor with its own limits in a shared pool, so that one kind of work cannot block another."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Submitter(Protocol):
 
 @dataclass(frozen=True)
 class LaneLimits:
-    """A lane's share of the pool: *reserved* workers, a *cap* on its workers, and the length of its *queue*.
+    """A lane's share of the pool: workers *reserved* for it, the maximum number of its workers (*cap*), and of queued jobs.
 
     *cpu_limit* is for CPU-bound work: at most this many jobs run at once, because more of them would compete for the
     interpreter. A job that runs longer than *slow_after* seconds, such as one that waits for a device, stops counting
@@ -93,11 +93,11 @@ class Lane(Executor):
         """Seconds that each job ran."""
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> PoolFuture[T]:
-        """Run *fn* on a worker, now or when one is free; raise ``NoFreeWorker`` if busy and queued work fills the lane."""
+        """Run *fn* on a worker, now or when one is free; raise ``NoFreeWorker`` if neither a worker nor the queue is free."""
         return self.pool.submit_job(Job(self, fn, args, kwargs))
 
     def after(self, seconds: float, function: Callable[[], Any]) -> Delayed:
-        """Submit *function* in so many *seconds*, in the caller's current context. It can be cancelled until it runs.
+        """Submit *function* in so many *seconds*, with the context variables of the caller. It can be cancelled until it runs.
 
         If the lane is full at that time, the function is submitted again later.
         """
@@ -108,7 +108,7 @@ class Lane(Executor):
 
     @property
     def alive(self) -> bool:
-        """True if the lane accepts work."""
+        """True if the lane accepts work: the pool is not closing, and this is no forked child without its threads."""
         return not (self.pool.closing or self.pool.forked)
 
     @property

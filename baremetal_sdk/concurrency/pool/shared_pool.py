@@ -1,4 +1,4 @@
-"""A pool that an application part shares with others: the part waits for, and stops, only its own work."""
+"""A view of a pool for one of several users. Through it, a user waits for its own work and stops only that work."""
 
 from __future__ import annotations
 
@@ -32,14 +32,15 @@ class SharedPool:
         return SharedPoolLane(self._pool[lane], self)
 
     def drain(self, timeout: float) -> bool:
-        """Wait up to *timeout* seconds until none of this user's work runs or is queued; return whether it succeeded."""
+        """Wait up to *timeout* seconds until none of this user's work runs or is queued; return whether that was reached."""
         with self._all_done:
             return self._all_done.wait_for(lambda: not self._futures, min(timeout, threading.TIMEOUT_MAX))
 
     def close(self, timeout: float | None = None) -> list[Straggler]:
         """Accept no more work, ask running tasks to stop, and wait up to *timeout* seconds for this user's work.
 
-        Returns the tasks that still run. Tasks that have not begun by then are cancelled. The pool itself stays open.
+        Without *timeout* the wait has no limit. After the wait, tasks that have not begun are cancelled, and those that still
+        run are returned. The pool itself stays open for its other users.
         """
         with self._all_done:
             self.closing = True

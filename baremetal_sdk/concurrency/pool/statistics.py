@@ -1,4 +1,4 @@
-"""Statistics of a lane, cheap enough to be always on."""
+"""Statistics of a lane: counters, and histograms of the times for which jobs wait and run. They are always recorded."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _BOUNDS_S = tuple(
 
 
 class Quantiles(NamedTuple):
-    """Upper bounds, in seconds, of the durations of 50 %, 90 % and 99 % of the tasks.
+    """Durations in seconds that 50 %, 90 % and 99 % of the jobs did not exceed.
 
-    Each is up to a quarter higher than the true quantile. All are 0 if no task has ended.
+    Each is up to a quarter higher than the true quantile. All are 0 if no duration was recorded.
     """
 
     p50: float
@@ -49,7 +49,7 @@ class Durations:
         return sum(self._buckets)
 
     def quantiles(self) -> Quantiles:
-        """Return the quantiles of all durations."""
+        """Return the quantiles of all recorded durations."""
         count = self.count
         return Quantiles(self._quantile(0.5 * count), self._quantile(0.9 * count), self._quantile(0.99 * count))
 
@@ -66,8 +66,10 @@ class Durations:
 class LaneStatistics:
     """Snapshot of a lane. *executed*, *failures*, *cancelled*, *refused* and *runtime* (seconds) count since the start.
 
-    *idle* and *low_water* describe the whole pool, because idle workers belong to no lane: the current number of idle
-    workers, and their lowest number since the pool last shrank.
+    *busy* is the number of jobs that run or are ready to run, and *queued* the number of jobs in the queue. *wait* describes
+    the times from submission to start, *run* the times from start to end. *idle* and *low_water* describe the whole pool,
+    because idle workers belong to no lane: the current number of idle workers, and their lowest number since the pool last
+    shrank.
     """
 
     busy: int

@@ -1,4 +1,4 @@
-"""A worker of a pool."""
+"""A worker of a pool: its thread, its current job, and the lock that wakes it."""
 
 from __future__ import annotations
 
