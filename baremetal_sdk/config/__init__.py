@@ -1,4 +1,4 @@
-"""Configuration as frozen dataclasses, and the functions that load them from files in oslo.config's format."""
+"""Configuration of a conductor and its API: frozen dataclasses, and functions that load them from oslo.config files."""
 
 from typing import TYPE_CHECKING
 

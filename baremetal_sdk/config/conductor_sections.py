@@ -63,8 +63,8 @@ class ConductorOptions:
     )
     power_unknown_after: float = setting(
         300.0,
-        "Time without a successful read after which the power state of a node becomes unknown, in seconds. This time is "
-        "at least three times sync_power_state_interval. 0 means that the last known state stays.",
+        "Time without a successful read after which the power state of a node becomes unknown, in seconds. The effective time "
+        "is never shorter than three times sync_power_state_interval. 0 keeps the last known state.",
         minimum=0,
         change_when="the last known power state must stay visible for longer, for example for nodes in maintenance",
     )
@@ -236,8 +236,8 @@ class CoordinationConfig:
 
     backend_url: str | None = setting(
         None,
-        "URL of a tooz backend that detects dead conductors, such as etcd3+http://host:2379?membership_timeout=10. Empty: the "
-        "conductors' heartbeats in the database. Needs baremetal-sdk[tooz].",
+        "URL of a tooz backend that detects dead conductors, such as etcd3+http://host:2379?membership_timeout=10. Empty: only "
+        "missed heartbeats in the database show that a conductor is dead. Needs baremetal-sdk[tooz].",
         secret=True,
         change_when="you run etcd or another backend of tooz and want to detect dead conductors sooner",
     )

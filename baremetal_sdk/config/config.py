@@ -30,7 +30,7 @@ class ConductorConfig:
     )
     debug: bool = setting(
         False,
-        "Log at level DEBUG in place of INFO.",
+        "Log at level DEBUG instead of INFO.",
         change_when="you diagnose a problem",
     )
     use_json: bool = setting(
@@ -122,7 +122,7 @@ class ConductorConfig:
     sensor_data: SensorDataConfig = dataclasses.field(default_factory=SensorDataConfig)
     healthcheck: HealthcheckConfig = dataclasses.field(default_factory=HealthcheckConfig)
     plugins: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
-    """Text of the options in all other sections, by section. Plugins read their options from it."""
+    """Options of all other sections as unparsed text, by section and option. Plugins read their options from it."""
 
     @property
     def hostname(self) -> str:

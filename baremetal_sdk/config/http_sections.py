@@ -32,7 +32,7 @@ class APIConfig:
     )
     unix_socket: str | None = setting(
         None,
-        "Path of a unix socket to listen on, in place of host_ip and port.",
+        "Path of a unix socket to listen on, instead of host_ip and port.",
         change_when="a proxy on the same machine is the only client",
     )
     unix_socket_mode: str = setting(
@@ -47,7 +47,7 @@ class APIConfig:
     )
     systemd_socket: str | None = setting(
         None,
-        "Name (FileDescriptorName=) of the sockets from systemd to listen on, in place of host_ip and unix_socket. all selects "
+        "Name (FileDescriptorName=) of the sockets from systemd to listen on, instead of host_ip and unix_socket. all selects "
         "all passed sockets.",
         change_when="a systemd socket unit opens the sockets. Clients then lose no connection during a restart",
     )
@@ -59,7 +59,7 @@ class APIConfig:
     )
     enable_ssl_api: bool = setting(
         False,
-        "Serve HTTPS in place of HTTP. Needs cert_file and key_file.",
+        "Serve HTTPS instead of HTTP. Needs cert_file and key_file.",
         change_when="clients on other machines use the API without a proxy that serves HTTPS",
     )
     cert_file: str | None = setting(
@@ -207,8 +207,8 @@ class MetricsConfig:
 
     endpoint: str = setting(
         "api",
-        "Where /metrics is served. api: at the address of the API, for readers of the whole system. separate: at host_ip and "
-        "port, without authentication. none: nowhere.",
+        "Place where /metrics is served. api: at the address of the API, for readers of the whole system. separate: at host_ip "
+        "and port, without authentication. none: nowhere.",
         choices=("api", "separate", "none"),
         change_when="Prometheus cannot authenticate to the API, or a conductor runs without an API",
     )

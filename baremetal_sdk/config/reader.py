@@ -44,9 +44,9 @@ class ConfigReader:
             raise ConfigurationError(f"the configuration cannot be read: {exc}; correct the file or its path") from exc
 
     def values(self) -> dict[str, Any]:
-        """Return the arguments for the constructor of the top dataclass.
+        """Return the keyword arguments for the constructor of the dataclass *top*: options, sections, interfaces and plugins.
 
-        Raises ``ConfigurationError`` for a value of a wrong type or outside its bounds. It names file, section and option.
+        Raises ``ConfigurationError`` with file, section and option for a value of a wrong type or outside its bounds.
         """
         values = self._read_section("DEFAULT", self._top)
         values.update({name: section(**self._read_section(name, section)) for name, section in self._sections.items()})
@@ -74,7 +74,7 @@ class ConfigReader:
 
 
 def read_sections(files: Iterable[str | Path]) -> dict[str, dict[str, str]]:
-    """Return the text of each option in *files*, by section and option. The last occurrence of an option wins."""
+    """Return the unparsed text of each option in *files*, by section and option. The last occurrence of an option wins."""
     sections: dict[str, dict[str, str]] = {}
     for file in files:
         parsed: dict[str, dict[str, list[str]]] = {}

@@ -1,4 +1,4 @@
-"""Sample configuration file: every option with its meaning, type, default, and the reason to change it."""
+"""Generation of the sample configuration file: every option with its meaning, type, default, and the reason to change it."""
 
 from __future__ import annotations
 

@@ -51,12 +51,12 @@ class SensorDataConfig:
     )
     enable_for_nodes: bool = setting(
         True,
-        "Read the sensors of nodes.",
+        "Read the sensors of nodes, if send_sensor_data is true.",
         change_when="you need only the conductor's own metrics",
     )
     enable_for_conductor: bool = setting(
         True,
-        "Also send the conductor's own metrics as a notification.",
+        "Also send the conductor's own metrics as a notification once per interval, if send_sensor_data is true.",
         change_when="the receiver of notifications does not use these metrics",
     )
     metrics_series: int = setting(
@@ -68,6 +68,6 @@ class SensorDataConfig:
     )
 
     def includes(self, sensor_type: str) -> bool:
-        """Return whether readings of this type of sensor are published."""
+        """Return whether ``data_types`` selects this type of sensor, so that its readings are published."""
         data_types = {data_type.strip().lower() for data_type in self.data_types}
         return ALL.lower() in data_types or sensor_type.lower() in data_types

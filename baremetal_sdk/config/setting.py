@@ -1,4 +1,4 @@
-"""Declaration of an option as a field of a dataclass."""
+"""Declaration of a configuration option as a field of a dataclass."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def setting(
     choices: Iterable[str] = (),
     secret: bool = False,
 ) -> Any:
-    """Declare an option as a dataclass field.
+    """Return a dataclass field that declares a configuration option.
 
     *help* says what the option sets, its unit, and the meaning of special values. *change_when* completes the sentence
     "Change it when ..." for operators. *minimum* and *maximum* are inclusive. The value of a *secret* option does not appear

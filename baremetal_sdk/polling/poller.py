@@ -34,10 +34,11 @@ class PollResult:
 
 
 class Poller:
-    """A poller of nodes with two queues: one for nodes whose BMC answers, and one for unreachable BMCs.
+    """A poller that calls *poll* for each node once per interval, with separate queues for reachable and unreachable BMCs.
 
     *name* is for log lines. *read_rows* returns current rows for due nodes, and leaves out nodes that must not be polled.
-    *poll* polls one node; *on_worker_end* is called when a worker ends. *interval* is in seconds. Thread-safe, except that
+    *poll* returns the result for one node; its errors are logged. *on_worker_end* is called when a worker ends. *interval*
+    is in seconds. Thread-safe, except that
     :meth:`relist` and :meth:`start_workers` are called by one thread at a time.
     """
 
@@ -96,7 +97,7 @@ class Poller:
     def relist(self, list_nodes: Callable[[], None], *, min_interval: float) -> None:
         """Call *list_nodes*, which calls :meth:`keep`, unless the last listing began less than *min_interval* seconds ago.
 
-        A listing that fails is repeated at the next call.
+        An error of *list_nodes* passes to the caller, and the next call lists the nodes again.
         """
         now, previous = self._clock.monotonic(), self._listed_at
         if previous is not None and now - previous < min_interval:
@@ -111,7 +112,7 @@ class Poller:
         self.listing_seconds = self._clock.monotonic() - now
 
     def expire_listing(self) -> None:
-        """Let the next :meth:`relist` list the nodes, however recent the last listing is."""
+        """Make the next :meth:`relist` list the nodes, however recent the last listing is."""
         self._listed_at = None
 
     def keep(self, nodes: set[str]) -> None:
@@ -122,7 +123,7 @@ class Poller:
         self._reachable.keep(nodes - unreachable)
 
     def hasten(self, node: str, seconds: float) -> None:
-        """Poll a scheduled node in so many seconds, if it is not due earlier. Other nodes are ignored."""
+        """Make *node* due in so many *seconds*, if it is not due earlier. Do nothing for a node that is not scheduled."""
         for queue in self._queues:
             if queue.schedule.has(node):
                 queue.schedule.hasten(node, seconds)
@@ -133,7 +134,7 @@ class Poller:
         self._workers.start(self._unreachable, seconds, max_unreachable)
 
     def stop(self) -> None:
-        """Let each worker end after its current poll."""
+        """Let each worker end after its current poll, and return at once."""
         self._workers.stop()
 
     def _poll_and_reschedule(self, row: Row) -> None:
@@ -147,7 +148,7 @@ class Poller:
             self._reschedule(row.uuid, result)
 
     def _reschedule(self, node: str, result: PollResult) -> None:
-        """Move a polled node to the queue that its result names, and schedule its next poll there."""
+        """Move a polled node to the queue for reachable or unreachable BMCs, by its result, and schedule its next poll there."""
         is_unreachable = result.is_unreachable
         if is_unreachable is None:
             is_unreachable = self._unreachable.schedule.has(node)

@@ -40,7 +40,7 @@ class Schedule:
         return key in self._due
 
     def keep(self, keys: Iterable[str]) -> None:
-        """Schedule exactly these *keys*. A new key is first due at a random time in the coming interval."""
+        """Schedule exactly these *keys*: drop others, keep known ones, and make new ones due at random times in one interval."""
         wanted = set(keys)
         with self._lock:
             for key in self._due.keys() - wanted:
@@ -61,7 +61,7 @@ class Schedule:
             self._due.pop(key, None)
 
     def hasten(self, key: str, seconds: float = 0.0) -> None:
-        """Make *key* due in so many seconds, if it is not due earlier. A new key is added."""
+        """Make *key* due in so many *seconds*, if it is not due earlier. An unknown key is added; a taken key stays taken."""
         at = self._clock.monotonic() + seconds
         with self._lock:
             # A taken key (None) stays taken: its holder is polling it now, and reschedules it afterwards.
@@ -70,7 +70,7 @@ class Schedule:
                 self._set_locked(key, at)
 
     def again(self, key: str, seconds: float | None = None) -> None:
-        """Make a taken key due again in so many seconds (by default one interval). A key that was dropped stays dropped."""
+        """Make a taken *key* due again in so many *seconds*, by default after one interval. A dropped key stays dropped."""
         if seconds is None:
             seconds = self.interval * random.uniform(1 - _JITTER, 1 + _JITTER)
         with self._lock:
@@ -84,7 +84,7 @@ class Schedule:
             return len(self._overdue)
 
     def take_due(self, limit: int | None = None) -> list[str]:
-        """Take and return up to *limit* due keys, the longest overdue first."""
+        """Return up to *limit* due keys, the longest overdue first. They are taken until :meth:`again` is called for them."""
         taken: list[str] = []
         with self._lock:
             self._collect_locked()

@@ -37,7 +37,7 @@ class WorkQueue:
         return self.schedule.backlog() + len(self._ready)
 
     def pop_due(self) -> Row | None:
-        """Return the row of a due node, or None if no node is due."""
+        """Return the row of a due node, or None if no node is due. The caller schedules the node again after its poll."""
         while True:
             # One worker refills early; the others do not wait for it, because rows are left for them.
             if len(self._ready) < _REFILL_SHARE * self._batch_size and self._refill_lock.acquire(blocking=False):
@@ -55,7 +55,7 @@ class WorkQueue:
                     return None
 
     def update_baseline(self, node: str, seconds: float) -> float:
-        """Return the node's baseline latency, after a poll that took so many seconds.
+        """Update the node's baseline latency after a poll that took so many *seconds*, and return it.
 
         The baseline estimates the latency of the BMC alone. Waits for the interpreter only make polls longer, so the
         baseline falls at once and rises slowly.
@@ -66,7 +66,7 @@ class WorkQueue:
         return baseline
 
     def keep(self, nodes: Iterable[str]) -> None:
-        """Schedule exactly these *nodes*."""
+        """Schedule exactly these *nodes*, and drop the baselines of all others."""
         self.schedule.keep(nodes)
         # A copy of the keys: workers add baselines meanwhile.
         for node in list(self._baselines):

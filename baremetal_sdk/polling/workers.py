@@ -16,7 +16,7 @@ LOG = logging.getLogger(__name__)
 
 
 class WorkerPool:
-    """Workers on a lane. Each worker calls *poll* for one due node after another, and *on_end* when it ends.
+    """The workers of a poller on a lane. Each calls *poll* for one due node after another, and *on_end* when it ends.
 
     *name* is for log lines.
     """
@@ -29,7 +29,10 @@ class WorkerPool:
         self._stopping = threading.Event()
 
     def start(self, queue: WorkQueue, seconds: float, max_workers: int) -> None:
-        """Start workers until *queue* has as many as can poll its due nodes in so many seconds, up to *max_workers*."""
+        """Start workers until *queue* has as many as can poll its due nodes in so many seconds, up to *max_workers*.
+
+        If the lane is full, log this and return.
+        """
         needed = queue.worker_limit.count_needed(queue.backlog, seconds, max_workers)
         while queue.worker_limit.try_add(needed):
             try:
@@ -40,7 +43,7 @@ class WorkerPool:
                 return
 
     def stop(self) -> None:
-        """Let each worker end after its current poll."""
+        """Let each worker end after its current poll, and return at once."""
         self._stopping.set()
 
     def _run(self, queue: WorkQueue) -> None:

@@ -1,4 +1,4 @@
-"""The meaning of observations: which changes to store, when repeated failures count, and what to log."""
+"""Evaluation of power observations: returns the changes to store for a node, counts failures, and logs unexpected changes."""
 
 from __future__ import annotations
 
@@ -44,7 +44,11 @@ OBSERVED_FIELDS = (
 
 
 def may_observe(row: Row, clock: Clock) -> bool:
-    """Return whether power sync may observe the node: no task holds it, and its state and maintenance allow it."""
+    """Return whether power sync may observe the node.
+
+    It may not while a task holds the node, while a power action is pending, or in states such as enroll. A node in
+    maintenance is observed only if power sync has set the maintenance itself, which its fault shows.
+    """
     if row.target_power_state or row.provision_state in _UNSYNCED_STATES or (row.maintenance and row.fault != POWER_FAILURE):
         return False
     return not is_leased(row, clock)
@@ -56,7 +60,7 @@ def is_leased(row: Row, clock: Clock) -> bool:
 
 
 class NodeObservation:
-    """Data about one node that is kept between observations. It is lost with the process, which does no harm."""
+    """Data about one node that power sync keeps in memory between observations, such as the number of failures in a row."""
 
     __slots__ = ("count", "failures", "observed_at", "reader", "revision")
 
@@ -89,7 +93,7 @@ class ObservationTracker:
         """Number of observations that the BMC answered."""
 
     def get(self, node: str) -> NodeObservation:
-        """Return the data about a node; create it if it is missing."""
+        """Return the data about a node. Create it, with the current time as last observation, if it is missing."""
         observation = self._nodes.get(node)
         if observation is None:
             # setdefault, because two threads may create the entry at the same time.
@@ -97,24 +101,27 @@ class ObservationTracker:
         return observation
 
     def keep(self, nodes: set[str]) -> None:
-        """Track exactly these nodes."""
+        """Track exactly these nodes: drop the data of others, and create data for new nodes."""
         now = self._clock.monotonic()
         with self._lock:
             self._nodes = {node: self._nodes.get(node) or NodeObservation(node, now) for node in nodes}
 
     def record_written(self, row: Row, after: NodeRecord) -> None:
-        """Note the new revision of a node after a write of power sync itself, which leaves the cached reader valid."""
+        """Store the new revision of a node after a write of power sync, so that the cached power reader stays valid."""
         observation = self.get(row.uuid)
         if observation.revision == row.revision:
             observation.revision = after.revision
 
     def list_stale(self, seconds: float) -> list[str]:
-        """Return the nodes whose last observation is longer ago than so many seconds."""
+        """Return the nodes without a successful observation in the last *seconds*. A new node counts from its first listing."""
         observed_before = self._clock.monotonic() - seconds
         return [node for node, observation in list(self._nodes.items()) if observation.observed_at < observed_before]
 
     def expire(self, row: Row) -> dict[str, Any]:
-        """Return the changes that mark a stale power state as unknown. The time of the last observation is kept."""
+        """Return the changes that mark a stale power state as unknown. ``power_observed_at`` stays unchanged.
+
+        Return no changes if the state is unknown already, if a task holds the node, or in states without power sync.
+        """
         if row.power_state is None or row.target_power_state or row.provision_state in _UNSYNCED_STATES:
             return {}
         # The task that holds the node reads and writes its power state itself.
@@ -124,7 +131,10 @@ class ObservationTracker:
         return {"power_state": None}
 
     def record_success(self, row: Row, state: PowerState) -> dict[str, Any]:
-        """Record a successful observation, and return the changes to the node."""
+        """Record a successful observation of *state*, and return the changes to store for the node.
+
+        They are a new power state, which is also logged, and the end of a maintenance that power sync has set.
+        """
         observation = self.get(row.uuid)
         observation.failures, observation.observed_at = 0, self._clock.monotonic()
         power_state = None if state is PowerState.UNKNOWN else str(state)
@@ -140,7 +150,7 @@ class ObservationTracker:
         return changes
 
     def record_failure(self, row: Row, error: BareMetalError) -> dict[str, Any]:
-        """Record a failed observation, and return the changes to the node.
+        """Record and log a failed observation, and return the changes to store for the node.
 
         After more than ``max_retries`` failures in a row the power state is unknown and the node goes into maintenance.
         """
@@ -155,9 +165,9 @@ class ObservationTracker:
         return {"power_state": None, "power_observed_at": self._clock.now(), "power_source": "sync", **fault}
 
     def check_health(self, row: Row, tasks: TaskManager) -> dict[str, Any]:
-        """Count an answer, read the machine's health at some observations, and return the changes to the node.
+        """Count an answer of the BMC, and return the change of the stored health, if any.
 
-        If the health cannot be read, the stored value stays.
+        Every tenth observation of a node reads its health. If it cannot be read, this is logged and the stored value stays.
         """
         # The lock is needed: += on an attribute is not atomic, and many workers count.
         with self._lock:
@@ -174,11 +184,15 @@ class ObservationTracker:
         return {"health": health} if health != row.health else {}
 
     def _describe_change(self, row: Row, power_state: str | None) -> str:
-        """Return a log text that tells a state that did not last from a change that was not requested here."""
+        """Return the log text for a change of the observed power state to *power_state*.
+
+        If a power command reached the previous state less than 120 s ago, the text says that this state did not last.
+        Otherwise it says that no task requested the change.
+        """
         change = f"power was {row.power_state!r} and is {power_state!r} now"
         # power_observed_at is the time of the confirming read, because sync writes it only when the state changes.
         since = row.power_observed_at
         age = None if since is None else (self._clock.now() - since).total_seconds()
         if row.power_source == COMMAND and age is not None and age < _BOUNCE_LIMIT_S:
             return f"{change}: it did not last, {age:.0f} s after it was requested and confirmed"
-        return f"{change}, without being asked"
+        return f"{change}; no task requested this change"

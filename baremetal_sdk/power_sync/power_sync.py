@@ -60,7 +60,11 @@ class PowerSync:
         is_mine: Callable[[Row], bool] = lambda node: True,
         telemetry: Telemetry | None = None,
     ) -> None:
-        """Create power sync, with an *interval* in seconds (0: disabled). *is_mine* selects the nodes of this conductor."""
+        """Create power sync with an *interval* in seconds between two observations of a node (0: disabled).
+
+        After more than *max_retries* failed observations in a row, a node goes into maintenance. After *unknown_after*
+        seconds without a successful observation, its power state is unknown. *is_mine* selects the nodes of this conductor.
+        """
         self._store = store
         self._tasks = tasks
         self._lane = lane
@@ -68,7 +72,7 @@ class PowerSync:
         self._is_mine = is_mine
         self._telemetry = telemetry or Telemetry()
         self.unknown_after = unknown_after
-        """Seconds without an observation after which a power state is unknown; 0: the last state is kept."""
+        """Seconds without a successful observation after which a power state is unknown; 0: the last known state stays."""
         self._tracker = ObservationTracker(clock, max_retries)
         self._batch = WriteBatch(store, history, self._tracker.record_written)
         self.poller = Poller(
@@ -88,7 +92,7 @@ class PowerSync:
         return self._tracker.answers
 
     def tick(self) -> None:
-        """List the nodes if that is due, write pending changes, and start workers for due nodes."""
+        """List the nodes if that is due, write pending changes, and start workers for due nodes. Run it periodically."""
         min_pause = _LISTING_PAUSE_FACTOR * self.poller.listing_seconds
         self.poller.relist(self._list_nodes, min_interval=max(self.poller.interval, min_pause))
         # Workers write when they end; this writes what they have collected so far.
@@ -112,9 +116,10 @@ class PowerSync:
         self.poller.hasten(node, seconds)
 
     def observe(self, node: str) -> BareMetalError | None:
-        """Observe one node now, unless a task holds it or its state rules observations out.
+        """Observe one node now and store its changes, even if the BMC serves other requests; wait for it then.
 
-        Returns the error if the observation failed.
+        Do nothing if a task holds the node or its state does not allow observations. Return the error of a failed
+        observation, else None.
         """
         error = None
         for row in self._read_rows([node]):
@@ -135,7 +140,7 @@ class PowerSync:
         self._expire_stale_states()
 
     def _expire_stale_states(self) -> None:
-        """Mark power states as unknown that have not been observed for too long."""
+        """Mark the power state of each node as unknown that had no successful observation for ``unknown_after`` seconds."""
         if self.unknown_after <= 0:
             return
         # With a long interval a node may be unobserved for longer than unknown_after although nothing is wrong.
@@ -155,9 +160,10 @@ class PowerSync:
         return result
 
     def _observe(self, row: Row, *, wait: bool = False) -> PollResult:
-        """Read the power state of a node and record the outcome.
+        """Read the power state of a node, record the outcome, and return the time of the next poll.
 
-        Without *wait*, a BMC that serves other requests or is backed off is not waited for.
+        Without *wait*, a BMC that serves other requests or is backed off gets no request, and the node is polled later. This
+        does not count as a failure.
         """
         try:
             reader = self._get_reader(row)
@@ -185,7 +191,7 @@ class PowerSync:
         return PollResult()
 
     def _read_power(self, row: Row, reader: PowerReader | None, *, wait: bool) -> PowerState:
-        """Read the power state with the node's reader, or with ``get_power_state`` if the driver has none or declines."""
+        """Read the power state with *reader*, or with ``get_power_state`` if it is None or returns None."""
         timeout = min(_MAX_READ_TIMEOUT_S, max(_MIN_READ_TIMEOUT_S, self.poller.interval))
         deadline = Deadline.after(timeout, self._clock.monotonic)
         state = reader.read(deadline, wait=wait) if reader is not None else None

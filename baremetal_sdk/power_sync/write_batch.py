@@ -20,9 +20,10 @@ _MAX_BATCH = 500
 
 
 class WriteBatch:
-    """Pending changes to nodes, which are written together on request. Thread-safe.
+    """Pending changes to nodes, which :meth:`write` stores together. Thread-safe.
 
-    *on_written* is called for each written node with its row before the write and its record after it.
+    Written changes are also recorded in *history*. *on_written* is called for each written node
+    with its row before the write and its record after it.
     """
 
     def __init__(self, store: Store, history: History, on_written: Callable[[Row, NodeRecord], None]) -> None:
@@ -33,12 +34,15 @@ class WriteBatch:
         self._pending: list[tuple[Row, Mapping[str, Any]]] = []
 
     def add(self, row: Row, changes: Mapping[str, Any]) -> None:
-        """Add *changes* to a node that was read as *row*."""
+        """Add *changes* of a node to the batch. :meth:`write` drops them if the node has changed since *row* was read."""
         with self._lock:
             self._pending.append((row, changes))
 
     def write(self) -> None:
-        """Write the pending changes. Changes that cannot be written are dropped: the next observation finds them again."""
+        """Write the pending changes, and skip nodes that have changed since they were read.
+
+        An error of the store is logged, and the changes of the failed write are dropped: the next observations repeat them.
+        """
         while self._pending:
             # Only the exchange is under the lock; a write to a slow database must not stop the workers that observe.
             with self._lock:

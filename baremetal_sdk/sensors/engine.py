@@ -68,11 +68,11 @@ class SensorCollection:
         """Schedule, queues and workers of sensor collection."""
 
     def readings(self) -> Iterable[Reading]:
-        """Return the numbers of the latest readings."""
+        """Return the latest sensor values of all nodes as metrics. Return none if sensor data is disabled."""
         return self._latest.readings() if self._config.send_sensor_data else ()
 
     def tick(self) -> None:
-        """List the nodes if that is due, and start workers for due nodes. Do nothing if sensor data is disabled."""
+        """List the nodes if that is due, and start workers for due nodes. Do nothing if ``send_sensor_data`` is false."""
         if not self._config.send_sensor_data:
             return
         interval, workers = self._config.interval, self._config.workers
@@ -85,7 +85,7 @@ class SensorCollection:
         )
 
     def send_conductor_metrics(self, readings: Iterable[Reading]) -> None:
-        """Send a notification with the metrics of the conductor itself."""
+        """Send a notification with *readings*, the metrics of the conductor itself. A failure to send is only logged."""
         self._notify(*build_conductor_message(self._host, readings, self._clock.now()))
 
     def reload(self, config: SensorDataConfig) -> None:
@@ -98,7 +98,7 @@ class SensorCollection:
         self.poller.expire_listing()
 
     def stop(self) -> None:
-        """Let each worker end after its current reading."""
+        """Let each worker end after its current reading, and return at once."""
         self.poller.stop()
 
     def _list_nodes(self) -> None:
@@ -119,7 +119,7 @@ class SensorCollection:
         return self._config.enable_for_undeployed_nodes or row.provision_state == states.ACTIVE
 
     def _poll(self, row: Row) -> PollResult:
-        """Read the sensors of a due node and publish them."""
+        """Read the sensors of a due node, keep the readings for the metrics, and send them as a notification."""
         try:
             task = self._tasks.read_only(row.uuid)
             if not isinstance(task.driver.management, SensorReport):

@@ -1,4 +1,4 @@
-"""The latest sensor readings as Prometheus metrics, with a bounded number of series."""
+"""Storage in memory for the latest sensor readings, which are offered as metrics with a limited number of series."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class LatestReadings:
         self._series_count = 0
 
     def put(self, row: Row, sensors: Sensors) -> None:
-        """Replace the readings of a node. Readings beyond the maximum are counted and left out."""
+        """Replace the readings of a node. Those without a number are ignored; those beyond the maximum are only counted."""
         found = [
             (kind, name, unit, number)
             for kind, readings in sensors.items()
@@ -55,13 +55,13 @@ class LatestReadings:
             self._drop_locked(node)
 
     def keep(self, nodes: set[str]) -> None:
-        """Drop the readings of all other nodes."""
+        """Drop the readings of all nodes except *nodes*."""
         with self._lock:
             for node in self._nodes.keys() - nodes:
                 self._drop_locked(node)
 
     def readings(self) -> Iterable[Reading]:
-        """Yield the values for a scrape."""
+        """Yield the latest value of each sensor as a metric, and the number of sensors that are left out."""
         with self._lock:
             nodes, omitted = list(self._nodes.items()), sum(self._omitted.values())
         for node, (label, series) in nodes:

@@ -1,4 +1,4 @@
-"""Sensor data as notifications, in the format of Ironic's."""
+"""Conversion of sensor readings and conductor metrics into notifications, in the format of Ironic."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Notifier(Protocol):
     """A receiver of notifications, such as a ``Notifier`` of oslo.messaging."""
 
     def info(self, ctxt: dict[str, Any], event_type: str, payload: dict[str, Any]) -> Any:
-        """Send a notification. Many threads call this method."""
+        """Send a notification with the priority INFO. *ctxt* is empty. Many threads call this method at the same time."""
 
 
 def build_node_message(row: Row, sensors: Sensors, now: datetime) -> tuple[str, dict[str, Any]]:

@@ -53,7 +53,7 @@ class TestPowerSync(MachinesCase):
         self.assertEqual("power off", conductor.store.node(node).power_state)
 
     def test_a_state_that_does_not_last_differs_from_an_external_change(self) -> None:
-        """The log tells a commanded state that did not last from a change that was not requested here."""
+        """The log distinguishes a commanded state that did not last from a change that no task requested."""
         conductor = self.conductor(handed_in={"clock": self.clock})
         node = self.managed(conductor, "m1")
         conductor.rpc.call("change_power_state", node=node, target="power on", timeout=None)
@@ -67,7 +67,7 @@ class TestPowerSync(MachinesCase):
         self.machine().command_power(PowerState.ON)
         with self.assertLogs("baremetal_sdk.power_sync", "WARNING") as changed:
             self.turn(conductor)
-        self.assertIn("without being asked", changed.output[0])
+        self.assertIn("no task requested this change", changed.output[0])
 
     def test_a_stale_power_state_becomes_unknown(self) -> None:
         """A node in maintenance is not observed. Its power becomes unknown, and the time of the last observation stays."""
