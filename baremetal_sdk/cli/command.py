@@ -1,4 +1,4 @@
-"""``baremetal-sdk``: create a new plugin, or record the responses of a BMC."""
+"""The command ``baremetal-sdk``, which creates a new driver plugin or records the responses of a BMC."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ def _create_parser() -> argparse.ArgumentParser:
     record = commands.add_parser("record", help="query a BMC through its driver and record its responses in a cassette file")
     record.add_argument("hardware_type", help="name of an installed hardware type that uses HTTP, such as redfish")
     record.add_argument("--driver-info", type=Path, required=True, help="JSON or TOML file with the driver_info of the machine")
-    record.add_argument("--output", type=Path, required=True, help="cassette file to create (JSON); it must not exist")
+    record.add_argument(
+        "--output", type=Path, required=True, help="cassette file (JSON) to create for the recorded responses; it must not exist"
+    )
     boot = "also set the boot device of the next boot and record the effect; a previously set device is restored"
     record.add_argument("--boot", action="store_true", help=boot)
     return top

@@ -1,4 +1,4 @@
-"""Creation of a new plugin from a template. The result installs and passes the conformance tests without changes."""
+"""Creation of a new driver plugin from a template. The new plugin installs and passes the conformance tests unchanged."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SUFFIX = ".template"
 
 
 def write_plugin(name: str, directory: Path | None = None) -> Path:
-    """Create the distribution ``baremetal-NAME``, and return its directory (by default ``baremetal-NAME``).
+    """Write the files of the distribution ``baremetal-NAME`` to *directory* (by default ``baremetal-NAME``), and return it.
 
     Raises ``InvalidInput`` for an invalid name, and for a directory that is not empty.
     """

@@ -1,4 +1,4 @@
-"""Recording of a BMC's responses to all reading methods of the contract, through its driver."""
+"""Recording of a BMC's responses in a cassette file, while its driver calls all reading methods of the contract."""
 
 from __future__ import annotations
 
@@ -45,9 +45,10 @@ _PLACEHOLDER_HOST = "bmc.example"
 
 
 def record(hardware_type: str, driver_info: Path, output: Path, boot: bool = False) -> int:
-    """Record a machine in the cassette file *output*, and return the number of recorded responses.
+    """Call all reading methods of a machine's driver, and record the BMC's responses in the cassette file *output*.
 
-    *driver_info* is a JSON or TOML file. With *boot*, the boot device is also set, as in :func:`set_boot`.
+    *driver_info* is a JSON or TOML file. With *boot*, the boot device is also set and restored, as in :func:`set_boot`.
+    Secrets, addresses, names and serial numbers are masked in the file. Returns the number of recorded responses.
 
     Raises ``NotFound`` for a hardware type that is not installed, ``InvalidInput`` for a wrong driver_info or a BMC without
     HTTP, ``FileExistsError`` if *output* exists, and the error of the driver if the BMC cannot be read.
@@ -88,7 +89,7 @@ def record(hardware_type: str, driver_info: Path, output: Path, boot: bool = Fal
 
 
 def query_machine(interfaces: Mapping[Kind, Interface], driver_info: Mapping[str, Any]) -> dict[str, str]:
-    """Call all read methods, and return the result or the error class of each as text, by ``kind.method``.
+    """Call all ``READ_METHODS``, and return the result or the name of the error class of each, by ``kind.method``.
 
     An error of the power interface is raised, because every machine has a power state.
     """
@@ -108,8 +109,8 @@ def query_machine(interfaces: Mapping[Kind, Interface], driver_info: Mapping[str
 def set_boot(interfaces: Mapping[Kind, Interface], driver_info: Mapping[str, Any]) -> dict[str, str]:
     """Set the next boot to the network, and return the resulting boot device and mode as text.
 
-    A previously set boot device is restored. Services differ in the other settings that they change with the boot device, so
-    the recording helps to find their quirks.
+    A previously set boot device is restored. A failed call is returned as the name of its error class. BMCs differ in the
+    settings that they change with the boot device, so the recording shows their quirks.
     """
 
     def call(method: str, *arguments: Any, **options: Any) -> Any:
@@ -134,7 +135,7 @@ def _format_answer(answer: Any) -> str:
 
 
 def choose_interfaces(plugins: Plugins, hardware_type: str) -> dict[Kind, Interface]:
-    """Return the first installed implementation of each kind of *hardware_type*. Raises ``NotFound``."""
+    """Return the first installed implementation of each kind for *hardware_type*; raise ``NotFound`` if it is not installed."""
     hardware_class: type[HardwareType] | None = plugins.hardware_types.get(hardware_type)
     if hardware_class is None:
         listed = ", ".join(sorted(plugins.hardware_types)) or "none"
@@ -148,7 +149,9 @@ def choose_interfaces(plugins: Plugins, hardware_type: str) -> dict[Kind, Interf
 def _find_info_type(interfaces: Mapping[Kind, Interface]) -> type[DriverInfo]:
     info_type = interfaces[Kind.POWER].info_type if Kind.POWER in interfaces else None
     if info_type is None:
-        raise InvalidInput([Problem("hardware_type", "it has no driver_info", "use a hardware type for BMCs with HTTP")])
+        raise InvalidInput(
+            [Problem("hardware_type", "the hardware type has no driver_info", "use a hardware type for BMCs with HTTP")]
+        )
     return info_type
 
 
@@ -161,5 +164,7 @@ def _read_driver_info(path: Path) -> dict[str, Any]:
     text = path.read_text(encoding="utf-8")
     driver_info = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
     if not isinstance(driver_info, dict):
-        raise InvalidInput([Problem(str(path), "not an object", "use a JSON or TOML file with the options of driver_info")])
+        raise InvalidInput(
+            [Problem(str(path), "the file does not contain an object", "use a JSON or TOML file with the options of driver_info")]
+        )
     return driver_info

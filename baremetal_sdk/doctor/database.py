@@ -22,9 +22,9 @@ _NAME = "database"
 
 
 def examine_database(config: DatabaseConfig) -> Finding:
-    """Return a finding about the connection, the schema and the key of the database."""
+    """Return one finding about the database: whether it is reachable, its schema is current, and its key is readable."""
     if config.connection is None:
-        return ok(_NAME, "none is configured: nodes are in memory or in the store of the host application")
+        return ok(_NAME, "no database is configured: nodes are in memory or in the store of the host application")
     # Imported here, because a process without a database should not pay for the import of the database toolkit.
     from baremetal_sdk.store.sql.engine import Database
 
@@ -73,21 +73,23 @@ def _examine_schema(database: Database) -> Finding:
     with database.reading() as connection:
         revision = revision_of(connection, StoreSchema("bm_"))
     if revision == REVISIONS[-1]:
-        return ok(_NAME, f"reachable, with the current schema ({revision})")
+        return ok(_NAME, f"the database is reachable, with the current schema ({revision})")
     if revision is None or revision in REVISIONS:
         description = (
-            "it has no tables yet"
+            "the database has no tables yet"
             if revision is None
-            else f"its schema has the older revision {revision}; current is {REVISIONS[-1]}"
+            else f"the database schema has the older revision {revision}; current is {REVISIONS[-1]}"
         )
         return warn(_NAME, description, "the next start upgrades the schema; back up the database first")
     if is_usable(revision):
         return ok(
-            _NAME, f"reachable; a later version has upgraded its schema to {revision}, which is compatible with {REVISIONS[-1]}"
+            _NAME,
+            f"the database is reachable; a later version has upgraded its schema to {revision}, "
+            f"which is compatible with {REVISIONS[-1]}",
         )
     return fail(
         _NAME,
-        f"its schema has revision {revision} of a later version; this version supports {REVISIONS[-1]}",
+        f"the database schema has revision {revision} of a later version; this version supports {REVISIONS[-1]}",
         "run the later version, or restore a backup of the database from before its upgrade",
     )
 
@@ -103,7 +105,7 @@ def _describe_missing_key(config: DatabaseConfig) -> Finding:
         return fail(
             _NAME,
             "[database] secret_key_file is not set, but credentials in a database must be encrypted",
-            "name a file; it is created",
+            "set it to the path of a file, which the conductor creates",
         )
     return fail(
         _NAME,

@@ -33,7 +33,7 @@ def load_drivers(config: ConductorConfig, conductor: Conductor | None) -> Driver
 
 
 def examine_plugins(config: ConductorConfig, drivers: DriverCatalog | ConfigurationError) -> Iterator[Finding]:
-    """Generate findings about plugins that could not be loaded."""
+    """Generate findings about the plugins: each one that failed to load, and whether any hardware type is available."""
     if isinstance(drivers, ConfigurationError):
         yield fail("plugins", str(drivers), "install the missing plugin, or change the option")
         return
@@ -50,7 +50,7 @@ def examine_plugins(config: ConductorConfig, drivers: DriverCatalog | Configurat
     if not drivers.list_hardware_types():
         yield fail("plugins", "no hardware type is available", "install a plugin, such as baremetal-redfish")
     elif not drivers.failures:
-        yield ok("plugins", f"all loaded; hardware types: {', '.join(drivers.list_hardware_types())}")
+        yield ok("plugins", f"all plugins were loaded; hardware types: {', '.join(drivers.list_hardware_types())}")
 
 
 def examine_nodes(drivers: DriverCatalog, store: Store, now: datetime) -> Iterator[Finding]:

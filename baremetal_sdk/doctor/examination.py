@@ -1,4 +1,4 @@
-"""The examination: runs all checks and collects their findings."""
+"""The examination of a process and its environment: runs all checks and collects their findings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.store.protocol import Store
 
 _EARLIEST = datetime(2025, 1, 1, tzinfo=UTC)
-"""A wall clock before this date was never set."""
+"""A wall clock that shows an earlier date has never been set."""
 _MAX_CLOCK_DRIFT_S = 1.0
 """Seconds by which the wall clock and the monotonic clock may diverge during an examination."""
 _MAX_AHEAD = timedelta(seconds=5)
@@ -86,7 +86,9 @@ def _examine_clock(clock: Clock, wall: datetime, monotonic: float) -> Finding:
     remedy = "synchronize the clock of the machine by NTP (chrony, systemd-timesyncd)"
     if now < _EARLIEST:
         return fail(
-            "clock", f"it shows {now:%Y-%m-%d}, which is in the past: leases would expire at once or last for years", remedy
+            "clock",
+            f"the clock shows {now:%Y-%m-%d}, which is in the past: leases would expire at once or last for years",
+            remedy,
         )
     if elapsed < 0:
         return fail(
@@ -95,7 +97,7 @@ def _examine_clock(clock: Clock, wall: datetime, monotonic: float) -> Finding:
     drift = (now - wall).total_seconds() - elapsed
     if abs(drift) > _MAX_CLOCK_DRIFT_S:
         return warn("clock", f"the wall clock jumped by {drift:+.1f} s during the examination", remedy)
-    return ok("clock", f"it shows {now:%Y-%m-%d %H:%M:%S} UTC and runs at the rate of the monotonic clock")
+    return ok("clock", f"the clock shows {now:%Y-%m-%d %H:%M:%S} UTC and runs at the rate of the monotonic clock")
 
 
 def _examine_peer_clocks(store: Store, now: datetime) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""Results of an examination."""
+"""Findings: the results of the checks of an examination."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ class Outcome(StrEnum):
 
     OK = "ok"
     WARN = "warn"
-    """It works, but it may fail under load or after a change."""
+    """The examined thing works, but may fail under load or after a change."""
     FAIL = "fail"
-    """Something does not work."""
+    """The examined thing does not work."""
 
 
 @dataclass(frozen=True)
@@ -27,15 +27,15 @@ class Finding:
 
 
 def ok(name: str, what: str) -> Finding:
-    """Return a finding without a problem."""
+    """Return a finding of the check *name* without a problem. *what* describes the state."""
     return Finding(name, Outcome.OK, what)
 
 
 def warn(name: str, what: str, remedy: str) -> Finding:
-    """Return a finding about a possible problem."""
+    """Return a finding of the check *name* about a possible problem, with its remedy."""
     return Finding(name, Outcome.WARN, what, remedy)
 
 
 def fail(name: str, what: str, remedy: str) -> Finding:
-    """Return a finding about something that does not work."""
+    """Return a finding of the check *name* about a thing that does not work, with its remedy."""
     return Finding(name, Outcome.FAIL, what, remedy)

@@ -47,7 +47,7 @@ class Process:
 
     @classmethod
     def current(cls) -> Self:
-        """Return the properties of this process."""
+        """Return the modules, threads, stack size and limits of this process."""
         others = (thread.name for thread in threading.enumerate() if thread is not threading.current_thread())
         return cls(
             modules=dict(sys.modules),
@@ -59,7 +59,7 @@ class Process:
 
 
 def examine_process(config: ConductorConfig, conductor: Conductor | None, process: Process) -> Iterator[Finding]:
-    """Generate all findings that need neither plugins nor a database."""
+    """Generate the findings about *process*: monkey-patching, Eventlet, forks, stack size, and limits of files and threads."""
     yield _examine_patching(process)
     yield _examine_eventlet(process)
     yield _examine_fork(conductor, process)
@@ -107,7 +107,7 @@ def _examine_fork(conductor: Conductor | None, process: Process) -> Finding:
 
 
 def _examine_pool(conductor: Conductor) -> Finding:
-    """Check that the pool works. In a forked child, a pool of the parent has no threads."""
+    """Return a finding that shows whether the pool runs work. In a forked child, a pool of the parent has no threads."""
     try:
         conductor.pool["requests"].submit(int)
     except NoFreeWorker as exc:
@@ -134,7 +134,7 @@ def _examine_stack(process: Process) -> Finding:
 
 
 def _examine_files(config: ConductorConfig, process: Process) -> Finding:
-    """Compare the limit of open files with the number that the configured sizes may need."""
+    """Return a finding that compares the limit of open files with the number that the configured sizes may need."""
     # A worker may use a connection to a BMC and one to the database. Clients of the API have their own.
     workers = config.conductor.workers_pool_size
     return _compare_limit(
@@ -162,7 +162,10 @@ def _examine_threads(config: ConductorConfig, process: Process) -> Finding:
 
 
 def _compare_limit(name: str, limit: int | None, *, minimum: int, maximum: int, subject: str, remedy: str) -> Finding:
-    """Compare a limit with the *minimum* that is needed, and with the *maximum* that full load needs."""
+    """Return a finding about a limit of the process.
+
+    The outcome is FAIL below *minimum*, WARN below *maximum*, which is the need under full load, and otherwise OK.
+    """
     if limit is None:
         return ok(name, f"{subject} without a limit")
     description = f"{limit} {subject}, and up to {maximum} may be needed with the configured sizes"
@@ -181,7 +184,7 @@ def _stack_size() -> int:
 
 
 def _max_threads() -> int | None:
-    """Return the lowest limit of the user, the system and the control groups. Threads of other processes also count."""
+    """Return the lowest limit on threads: of the user, the system or the control groups. Each also counts other processes."""
     limits = [_soft_limit(resource.RLIMIT_NPROC), _read_number(Path("/proc/sys/kernel/threads-max"))]
     limits += [_read_number(directory / "pids.max") for directory in _control_groups()]
     return min((limit for limit in limits if limit is not None), default=None)

@@ -1,4 +1,4 @@
-"""Check that a session with every BMC of the fleet can be kept."""
+"""Check that the process may keep an open session with the BMC of every node."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _TLS_KIB = 30
 
 
 def examine_sessions(store: Store, max_files: int | None) -> Finding:
-    """Compare the number of nodes with the number of sessions that *max_files* open files allow.
+    """Return a finding that compares the number of nodes with the number of sessions that *max_files* open files allow.
 
     A session beyond that number is closed, so the next request to its BMC needs a login.
     """

@@ -1,1 +1,1 @@
-"""Telemetry, traces, metrics, structured logs and redaction."""
+"""Observability of a conductor and its API: telemetry, traces, Prometheus metrics, log formats, and redaction of logs."""

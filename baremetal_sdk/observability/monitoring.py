@@ -13,7 +13,7 @@ from baremetal_sdk.observability.telemetry import Observer, Propagator, Telemetr
 
 @runtime_checkable
 class MeasuredComponent(Protocol):
-    """A component that has metrics."""
+    """Interface of a component that offers metrics."""
 
     def readings(self) -> Iterable[Reading]:
         """Return the current values of the component's metrics."""
@@ -41,7 +41,11 @@ class Monitoring:
         self._undo_functions: list[Callable[[], None]] = []
 
     def start(self, store: Any) -> None:
-        """Register the collector, and observe the nodes of *store* and its database, if it has one."""
+        """Begin to publish metrics and to observe the database.
+
+        Register the collector with the registry, add the number of nodes in *store* by provision state, and observe the
+        transactions and connections of the store's database, if it has one.
+        """
         registry, collector = self._registry, self._collector
         if registry is not None:
             registry.register(collector)
@@ -55,12 +59,12 @@ class Monitoring:
             self.add_source(create_database_source(lambda: database.connections))
 
     def add_component(self, component: Any) -> None:
-        """Publish the metrics of *component* until the stop, if it has metrics."""
+        """Publish the metrics of *component* until :meth:`stop`. Do nothing if it has no ``readings`` method."""
         if isinstance(component, MeasuredComponent):
             self.add_source(component.readings)
 
     def add_source(self, source: Source) -> None:
-        """Publish the metrics that *source* returns, until the stop."""
+        """Publish the metrics that *source* returns at each scrape, until :meth:`stop`."""
         if self._collector is not None:
             self._undo_functions.append(self._collector.add(source))
 

@@ -1,4 +1,4 @@
-"""Logging about one node."""
+"""Logger for messages about one node, and removal of error texts from tracebacks."""
 
 from __future__ import annotations
 

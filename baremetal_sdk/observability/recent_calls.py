@@ -1,4 +1,4 @@
-"""The most recent driver calls for each node, in memory, with their outcomes."""
+"""Storage in memory for the most recent driver calls of each node, with their outcomes."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from baremetal_sdk.observability.telemetry import SUCCEEDED, Observation, Work
 
 _MAX_CALLS_PER_NODE = 10
 _MAX_NODES = 10_000
-"""Number of nodes whose calls are kept. The node with the oldest last call is evicted first."""
+"""Maximum number of nodes whose calls are kept. Beyond it, the node with the oldest last call is evicted."""
 _VALIDATE = "validate"
 """Method that checks stored values without a request to the BMC. Its successful calls are not kept."""
 
 
 class RecentCalls:
-    """Telemetry observer that keeps the last driver calls of each node. Thread-safe."""
+    """Telemetry observer that keeps the last 10 driver calls of each node, for up to 10,000 nodes. Thread-safe."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -45,7 +45,10 @@ class RecentCalls:
         return None
 
     def on_end(self, observation: Observation, state: Any) -> None:
-        """Keep a finished call."""
+        """Keep a finished call, and evict the oldest calls beyond the limits.
+
+        Ignore calls without a node, and successful ``validate`` calls, which send no request.
+        """
         node = observation.details.get("node")
         if node is None or (observation.labels["method"] == _VALIDATE and observation.outcome == SUCCEEDED):
             return

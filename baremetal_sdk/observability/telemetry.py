@@ -1,4 +1,4 @@
-"""Observation of the runtime's work. Metrics and traces are made from it.
+"""Observation of the runtime's work by metrics and traces.
 
 Code begins an observation of a piece of work and ends it with an outcome. Without observers this costs about a microsecond.
 """
@@ -77,13 +77,16 @@ class WorkListener(Protocol):
     """
 
     def on_begin(self, observation: Observation) -> Any:
-        """Note that work begins. The result is the *state* of the later calls. After None, ``on_enter`` is not called."""
+        """Handle the begin of work. The result is passed to later calls as *state*. If it is None, ``on_enter`` is not called."""
 
     def on_enter(self, observation: Observation, state: Any) -> Callable[[], None] | None:
-        """Make this work the parent of all work that begins in this context. The result is called to undo that."""
+        """Make this work the parent of all work that begins in the current context (of ``contextvars``).
+
+        Return a function that undoes this, or None if there is nothing to undo.
+        """
 
     def on_end(self, observation: Observation, state: Any) -> None:
-        """Note that work has ended. ``outcome`` and ``seconds`` are set."""
+        """Handle the end of work. ``outcome`` and ``seconds`` of *observation* are set."""
 
 
 class Observation:
@@ -106,7 +109,7 @@ class Observation:
         self._listeners = [(listener, listener.on_begin(self)) for listener in listeners] if listeners else []
 
     def enter(self) -> None:
-        """Make this work the parent of all work that begins in this context."""
+        """Make this work the parent of all work that begins in the current context (of ``contextvars``)."""
         for listener, state in self._listeners:
             if state is None:
                 continue
@@ -120,7 +123,7 @@ class Observation:
             self._undo_functions.pop()()
 
     def end(self, outcome: str | None = None) -> None:
-        """End the work, with *outcome* if given. Further calls have no effect on listeners."""
+        """End the work, with *outcome* or the outcome that was set before. Listeners are called only at the first end."""
         self.outcome = outcome or self.outcome
         self.seconds = time.perf_counter() - self.began_at
         listeners, self._listeners = self._listeners, []
@@ -140,10 +143,10 @@ class Observation:
 
 
 class Propagator(Protocol):
-    """Connection of work in this process with work in another process that it calls, or that called it."""
+    """Interface that connects the traces of processes: of a caller, and of the process that it calls."""
 
     def current_trace(self) -> Mapping[str, str]:
-        """Return the headers that identify the current work for another process."""
+        """Return the trace headers that identify the current work to a called process."""
 
     def continue_trace(self, headers: Mapping[str, str]) -> AbstractContextManager[None]:
         """Make work within the block a child of the work that *headers* identify."""
@@ -174,7 +177,10 @@ class Telemetry:
         self._set_observers(tuple(observer for observer in self._observers if observer not in observers))
 
     def begin(self, work: Work, labels: dict[str, str] | None = None, **details: Any) -> Observation:
-        """Begin an observation of a piece of work."""
+        """Begin an observation of a piece of work, and return it. The caller ends it, or uses it in a ``with`` block.
+
+        :class:`Work` lists the *labels* of each kind of work. *details* are other values for traces, such as ``node``.
+        """
         return Observation(self._listeners[work], work, labels or {}, details)
 
     def current_trace(self) -> Mapping[str, str]:

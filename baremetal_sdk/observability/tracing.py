@@ -28,7 +28,7 @@ class Spans:
         self._tracer = provider.get_tracer("baremetal_sdk")
 
     def listener_for(self, work: Work) -> Spans | None:
-        """Return itself for the kinds of work that have spans."""
+        """Return itself for the kinds of work that have spans, and None for all others."""
         return self if work in _TRACED_WORK else None
 
     def on_begin(self, observation: Observation) -> Span:

@@ -213,9 +213,9 @@ class TestDatabase(DoctorCase):
         self.create_database()
         self.execute("DROP TABLE bm_alembic_version")
         findings = examine(self.config, process=HEALTHY)
-        self.assert_finds(Outcome.WARN, "it has no tables yet", self.worst("database", findings))
+        self.assert_finds(Outcome.WARN, "the database has no tables yet", self.worst("database", findings))
         self.assertNotIn("interfaces", {finding.name for finding in findings})
-        self.assert_finds(Outcome.WARN, "it has no tables yet", self.find("database"))
+        self.assert_finds(Outcome.WARN, "the database has no tables yet", self.find("database"))
 
     def test_a_later_schema_is_a_failure(self) -> None:
         """A schema of an incompatible later version is a failure."""

@@ -50,10 +50,7 @@ class ElasticPool:
         min_workers: int = 0,
         timer: Timer | None = None,
     ) -> None:
-        """Create a pool without threads. Threads start when jobs are submitted.
-
-        Without *timer* the pool has its own timer, which it closes. Raises ``ValueError`` for limits that contradict each other.
-        """
+        """Create a pool without threads, which start when jobs are submitted. Without *timer*, the pool makes and closes one."""
         if idle_window <= 0 or min_workers < 0:
             raise ValueError(f"pool '{name}': idle_window has to be more than 0 seconds, and min_workers 0 or more")
         self.name = name
@@ -189,10 +186,7 @@ class ElasticPool:
             return describe_stragglers((job, thread) for job, thread in running if job.future in futures)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Accept no more work, as any executor does. With *wait*, return after all work has ended; without it, at once.
-
-        Without *wait*, jobs that have not begun are cancelled. With *cancel_futures*, queued jobs are cancelled first.
-        """
+        """Accept no more work. With *wait*, wait for its end. Without *wait* or with *cancel_futures*, cancel queued work."""
         self.close(None if wait else 0.0, cancel_queued=cancel_futures)
 
     def submit_job(self, job: Job[Lane]) -> PoolFuture[Any]:

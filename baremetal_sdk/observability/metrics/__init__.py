@@ -1,4 +1,4 @@
-"""Prometheus metrics of a conductor or an API, in a registry of the host application."""
+"""Prometheus metrics of a conductor or an API: declarations, collection and the ``/metrics`` endpoint."""
 
 from baremetal_sdk.observability.metrics.collector import Collector, MetricsRegistry
 from baremetal_sdk.observability.metrics.declarations import METRICS, Metric

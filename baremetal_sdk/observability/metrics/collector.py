@@ -1,4 +1,4 @@
-"""Prometheus collector of counted work and of values that are read at each scrape."""
+"""Prometheus collector for the metrics of one process: counted work, and values that are read at each scrape."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class MetricsRegistry(Protocol):
     """The methods of ``prometheus_client.CollectorRegistry`` that the runtime uses."""
 
     def register(self, collector: Any) -> None:
-        """Call *collector* at every scrape."""
+        """Add *collector*, whose ``collect`` method is called at every scrape."""
 
     def unregister(self, collector: Any) -> None:
-        """Stop calling *collector*."""
+        """Remove *collector*, which is then no longer called at scrapes."""
 
 
 class Collector:
@@ -72,7 +72,7 @@ def _create_family(metric: Metric) -> Any:
 
 
 def read_pool(pool: ElasticPool) -> Iterable[Reading]:
-    """Generate the readings of a pool and its lanes."""
+    """Generate the metrics of a worker pool: its threads, and the jobs of each lane."""
     yield declarations.POOL_THREADS, (pool.name,), pool.workers
     yield declarations.POOL_IDLE_THREADS, (pool.name,), pool.idle
     yield declarations.POOL_THREADS_MAX, (pool.name,), pool.max_workers

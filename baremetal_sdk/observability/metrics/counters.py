@@ -29,7 +29,7 @@ class WorkCounters:
         self._counters = {work: _WorkCounter(metrics, required.get(work)) for work, metrics in WORK_METRICS.items()}
 
     def listener_for(self, work: Work) -> WorkListener | None:
-        """Return the counter of this kind of work."""
+        """Return the counter of this kind of work, or None if it has no metrics."""
         return self._counters.get(work)
 
     def collect(self) -> Iterable[Any]:
@@ -70,7 +70,7 @@ class _WorkCounter:
         """Cache from the outcome and label values of an observation to its series."""
 
     def on_begin(self, observation: Observation) -> None:
-        """Count work that is in progress."""
+        """Count one more piece of work in progress."""
         next(self._begun)
 
     def on_enter(self, observation: Observation, state: Any) -> Callable[[], None] | None:
@@ -91,7 +91,10 @@ class _WorkCounter:
                 self._lock.release()
 
     def families(self, owner: str) -> Iterable[Any]:
-        """Generate the families of the Prometheus client."""
+        """Count the queued work, then generate its Prometheus metric families.
+
+        They are the number of finished pieces of work, a histogram of durations, and the number of pieces in progress.
+        """
         with self._lock:
             self._count_pending()
             values = {labels: (series.seconds, list(series.bucket_counts)) for labels, series in self._series.items()}

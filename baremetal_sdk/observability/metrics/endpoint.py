@@ -21,7 +21,7 @@ class MetricsEndpoint:
         self._registry = registry
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Serve one request."""
+        """Answer a request: with all metrics, with 404 for other paths, or with 405 for methods other than GET and HEAD."""
         if environ.get("PATH_INFO", "").rstrip("/") != PATH:
             return _reject(start_response, "404 Not Found", f"not found: this server has only {PATH}")
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):

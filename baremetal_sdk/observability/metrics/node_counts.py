@@ -1,4 +1,4 @@
-"""Number of nodes in each provision state, read at a scrape and cached."""
+"""Metric for the number of nodes in each provision state. The counts are read at a scrape and cached."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class NodeCounts:
         self._expires_at = 0.0
 
     def readings(self) -> Iterable[Reading]:
-        """Generate the readings, or none if the store is not available."""
+        """Generate the number of nodes in each provision state, up to 15 seconds old. Generate nothing if the store fails."""
         with self._lock:
             if time.monotonic() >= self._expires_at:
                 try:

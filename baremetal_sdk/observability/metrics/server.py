@@ -22,7 +22,7 @@ class MetricsServer:
         self._http = HTTPServer(MetricsEndpoint(registry), http_config)
 
     def start(self, conductor: Any = None) -> None:
-        """Listen. Raises ``ConfigurationError`` with the address and the reason."""
+        """Listen on the configured address and serve. Raises ``ConfigurationError`` with the address if listening fails."""
         try:
             self._http.start()
         except ConfigurationError as exc:
