@@ -1,4 +1,4 @@
-"""The Bare Metal API as a WSGI application: routes, policy, authentication, metrics and telemetry in one stack."""
+"""Assembly of the Bare Metal API: the WSGI application behind authentication, public routes, metrics and telemetry."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def unauthenticated_api(backend: Backend, policy: Policy) -> Application:
 
 
 def _configured_policy(config: ConductorConfig) -> Policy:
-    """Return the policy by roles or, if a policy file is configured, the file's policy over it."""
+    """Return the policy of the configured policy file or, without one, the policy by roles."""
     service_project = config.rbac_service_project_name if config.rbac_service_role_elevated_access else None
     policy, path = role_policy(service_project), config.plugins.get("oslo_policy", {}).get("policy_file")
     if not path:

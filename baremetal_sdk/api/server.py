@@ -1,4 +1,4 @@
-"""The HTTP server as a component of a conductor, and as a mixin for a class of the host application."""
+"""Adapters that run the HTTP server as a component of a conductor, or as a part of a class of the host application."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ReadingSource(Protocol):
     """A WSGI application with metrics. The Bare Metal API is one; other applications may have none."""
 
     def readings(self) -> Iterable[Reading]:
-        """Return the values for one scrape of the metrics."""
+        """Return the current metric values of the application, for one scrape."""
 
 
 class APIServer:
@@ -52,7 +52,7 @@ class APIServer:
         self._http = HTTPServer(app, config, listener, executor=executor)
 
     def start(self, conductor: Any = None) -> None:
-        """Start to listen. Raises ``ConfigurationError`` with the address and the reason."""
+        """Listen and serve requests in threads. Raises ``ConfigurationError`` with the address and the reason."""
         self._http.start()
 
     def stop(self, deadline: Deadline) -> None:
@@ -70,7 +70,7 @@ class APIServer:
         return self._http.port
 
     def readings(self) -> Iterable[Reading]:
-        """Return the values for one scrape of the metrics. Before the start there are none."""
+        """Yield the metric values of the server and its application, for one scrape. Yield nothing before the start."""
         pool = self._http.pool
         if pool is not None:
             yield HTTP_CONNECTIONS, (), self._http.connections
@@ -79,7 +79,10 @@ class APIServer:
                 yield from self._app.readings()
 
     def reload(self, config: ConductorConfig) -> None:
-        """Apply the options of *config* that can change at run time: those of TLS. The certificate is read again."""
+        """Apply the TLS options of *config* and read the certificate again. Other options need a restart.
+
+        If the new options are invalid, log an error and keep the old ones.
+        """
         try:
             self._http.reload(config.api)
         except ConfigurationError as exc:
@@ -100,11 +103,11 @@ class APIServerMixin:
     _api_server: HTTPServer | None = None
 
     def api_application(self) -> WSGIApplication:
-        """Return the WSGI application to serve."""
+        """Return the WSGI application to serve. Subclasses must override this."""
         raise NotImplementedError(f"{type(self).__name__} has no application to serve; override api_application()")
 
     def api_config(self) -> APIConfig:
-        """Return the options of the server. The default is that of the configuration."""
+        """Return the options of the server. By default each option has its default value."""
         return APIConfig()
 
     @property
@@ -115,7 +118,10 @@ class APIServerMixin:
         return self._api_server.url
 
     def start_api(self) -> None:
-        """Start to listen. Raises ``ConfigurationError`` with the address and the reason."""
+        """Listen and serve requests in threads.
+
+        Raises ``ConfigurationError`` with the address and the reason, and ``RuntimeError`` if the server is already started.
+        """
         if self._api_server is not None:
             raise RuntimeError("the API is already started; call stop_api() first")
         server = HTTPServer(self.api_application(), self.api_config())

@@ -47,7 +47,7 @@ Headers = list[tuple[str, str]]
 
 
 class Application:
-    """The API without authentication. It is thread-safe."""
+    """The API without authentication. It trusts the identity that middleware stored in the WSGI environment. Thread-safe."""
 
     def __init__(self, backend: Backend, table: RouteTable, policy: Policy) -> None:
         self._backend = backend
@@ -60,7 +60,7 @@ class Application:
         self._max_body_bytes = backend.config.api.max_request_body_size
 
     def readings(self) -> Iterable[Reading]:
-        """Return the values for one scrape of the metrics."""
+        """Return the metric values of the event streams, for one scrape."""
         return self._feed.readings()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -171,7 +171,7 @@ class Application:
         )
 
     def _find_scope(self, route: Route, context: RequestContext) -> Scope:
-        """Return the records of the route's kind that the client may see. Raises ``Forbidden`` if no rule allows any."""
+        """Return the records that the client may see. Raises ``Forbidden`` if no rule of the route allows it anything."""
         rules = (route.policy, *route.alternative_rules) if route.alternative_rules else ()
         # The first rule that allows the client's own records decides. Without one, the rule of the route names the error.
         allowed = next((rule for rule in rules if self._policy.allows(rule, context, own_target(context))), route.policy)
@@ -210,7 +210,7 @@ def _parse_query(declared: Parameters, query_string: str, minor: int) -> dict[st
         raise InvalidInput(f"the query string has too many parameters; the limit is {MAX_QUERY_PARAMETERS}") from None
     for name, value in pairs:
         if name in values:
-            raise InvalidInput([Problem(name[:64], "it is given more than once", "give it once")])
+            raise InvalidInput([Problem(name[:64], "is given more than once", "give it once")])
         values[name] = value
     return declared.bind(values, minor)
 
@@ -238,7 +238,10 @@ def _encode_result(match: Match, request: APIRequest, result: Any) -> StoredResp
 
 
 def _revalidate(http_request: Request, headers: Headers, content: bytes) -> tuple[int, Headers, bytes]:
-    """Return status, headers and body of a read. Without the body if the client has it already (RFC 9110, section 13.1.2)."""
+    """Return status, headers and body of a read, and add its ``ETag`` to *headers*.
+
+    If the client sent this tag in ``If-None-Match``, the status is 304 and the body is empty (RFC 9110, section 13.1.2).
+    """
     tag = f'"{hashlib.blake2b(content, digest_size=12).hexdigest()}"'
     headers.append(("ETag", tag))
     condition = http_request.environ.get("HTTP_IF_NONE_MATCH")

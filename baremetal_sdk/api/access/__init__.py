@@ -1,1 +1,1 @@
-"""Access to the API: policies, personas, roles, public routes and the audit log."""
+"""Authorization of API requests: policies decide by role and ownership, and the audit log records requested changes."""

@@ -1,4 +1,4 @@
-"""The audit log: one line for each requested change, successful or not, and for each refusal."""
+"""Audit log of the API: a line of JSON for each requested change, whatever its outcome, and for each read with status 403."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ _MAX_VALUE_CHARS = 255
 
 
 class AuditedRequest:
-    """The parts of a request that are known so far. A request that is refused early has no route or no body."""
+    """The parts of one request that the audit log needs, as far as they are known.
+
+    A request that is refused early has no route or no parsed *request*.
+    """
 
     route: Route | None = None
     arguments: Mapping[str, str] = {}
@@ -35,9 +38,10 @@ class AuditedRequest:
 def record(
     audited: AuditedRequest, context: RequestContext, peer: str, status: int, location: str | None, error: str | None
 ) -> None:
-    """Write the line of a request after its response.
+    """Write the line of a request, unless it is a read that was not refused. Requests without a route get no line.
 
-    *location* is the URL of the created resource, *error* the class name of the error. Both may be None.
+    *peer* is the IP address of the client, *status* the HTTP status of the response, *location* the URL of the created
+    resource, and *error* the class name of the error. The last two may be None.
     """
     route = audited.route
     if route is None or not _is_audited(route, status):
@@ -67,7 +71,7 @@ def _outcome(status: int) -> str:
 
 
 def write(what: str, **values: Any) -> None:
-    """Write one line without the values that are None or empty. The log adds the time."""
+    """Write one line with the action *what* and the *values* that are neither None nor empty. The log adds the time."""
     if AUDIT.isEnabledFor(logging.INFO):
         line = {"what": what, **{name: value for name, value in values.items() if value not in (None, [], {})}}
         AUDIT.info("%s", orjson.dumps(line, default=str).decode())
@@ -78,7 +82,7 @@ def _is_audited(route: Route, status: int) -> bool:
 
 
 def _field_names(request: APIRequest | None) -> list[str]:
-    """Return the names of the fields that the body writes. The body of a patch has them as paths."""
+    """Return the sorted names of the fields that the request writes, at most 32. The body of a patch has them as paths."""
     body = None if request is None else request.body
     if isinstance(body, Mapping):
         return sorted(str(name)[:_MAX_VALUE_CHARS] for name in body)[:_MAX_FIELDS]

@@ -1,4 +1,4 @@
-"""Policy files in the format of oslo.policy, which override the rules of the routes. Needs the extra ``keystone``."""
+"""Policy from a file in the format of oslo.policy, which overrides the default rules. Needs the extra ``keystone``."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _UNUSED_RULES = ("show_password", "show_instance_secrets")
 
 
 class FilePolicy(RuleBasedPolicy):
-    """Policy with the rules of the file at *path*, decided by oslo.policy. Other rules use the personas in *rules*.
+    """Policy in which oslo.policy decides the rules that the file at *path* defines. All other rules use the personas in *rules*.
 
     A changed file is read at the next request. If a changed file is invalid, an error is logged and the previous rules
     stay in force. *service_project* has the same meaning as in ``RolePolicy``.
@@ -77,7 +77,7 @@ class FilePolicy(RuleBasedPolicy):
         return bool(self._enforcer.enforce(rule, {**self._constant_target, **known}, _credentials(context)))
 
     def required_roles(self, rule: str) -> str:
-        """Return the check in the file, or the roles that the persona requires."""
+        """Return the requirement of *rule* for messages: its check string in the file, or the roles that its persona requires."""
         return str(self._enforcer.rules[rule]) if rule in self._file_rules else self._roles.required_roles(rule)
 
     def _reload_if_changed(self) -> None:
@@ -100,7 +100,7 @@ class FilePolicy(RuleBasedPolicy):
 
     def _build_enforcer(self) -> policy.Enforcer:
         if not self._path.is_file():
-            raise FileNotFoundError("it is not a file; create it (an empty file changes no rule)")
+            raise FileNotFoundError("the policy file does not exist or is not a file; create it (an empty file changes no rule)")
         conf = cfg.ConfigOpts()
         conf(args=[], project="baremetal-sdk", default_config_files=[], default_config_dirs=[])
         enforcer = policy.Enforcer(conf, policy_file=str(self._path))
@@ -112,18 +112,20 @@ class FilePolicy(RuleBasedPolicy):
         return enforcer
 
     def _find_file_rules(self) -> Collection[str]:
-        """Return the rules that the file decides, and log a warning about rules that have no effect."""
+        """Return the rules that the file decides. Log a warning about rules in the file that no route uses."""
         named = set(self._enforcer.file_rules)
         others = {name for name in named - set(self.rules) if not name.startswith(STEP)}
         unused = sorted(name for name in others if name in _UNUSED_RULES or name.startswith("baremetal:"))
         if unused:
-            LOG.warning("%s: %s has rules without effect: %s", OPTION, self._path, ", ".join(unused))
+            LOG.warning(
+                "%s: rules in %s have no effect; remove them or correct their names: %s", OPTION, self._path, ", ".join(unused)
+            )
         # The persona checks refer to this check by name, so a new definition changes all rules.
         return set(self.rules) if _ELEVATED.removeprefix("rule:") in named else named
 
 
 def build_defaults(rules: Mapping[str, str]) -> list[policy.RuleDefault]:
-    """Return *rules* as defaults of oslo.policy, sorted by name, after the named checks."""
+    """Return *rules* (rule -> persona) as defaults of oslo.policy, sorted by name, after the checks that they refer to."""
     named = [policy.RuleDefault(name, check, description) for name, (check, description) in _NAMED_CHECKS.items()]
     return [
         *(rule for rule in named if rule.name not in rules),
@@ -151,12 +153,12 @@ def _document(rule: policy.RuleDefault, rule_routes: Sequence[Mapping[str, Any]]
 
 
 def build_check(rule: str, persona: str) -> str:
-    """Return the requirement of a persona as a check string of oslo.policy."""
+    """Return the requirement of *persona* as a check string of oslo.policy. *rule* selects the attribute that names the owner."""
     return "@" if persona == ANYBODY else " or ".join(_role_checks(REQUIREMENTS[persona], _owner_attribute(rule)))
 
 
 def _owner_attribute(rule: str) -> str:
-    """Return the attribute of a rule's targets that names the owning project."""
+    """Return the attribute of a rule's targets that names the owning project, such as ``node.owner``."""
     kind = rule.removeprefix("baremetal:").partition(":")[0]
     return f"{kind}.owner" if f"{kind}.owner" in OWNERS else OWNERS[0]
 

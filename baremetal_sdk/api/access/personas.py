@@ -15,7 +15,7 @@ from typing import Any, Literal
 from baremetal_sdk.context import RequestContext
 
 ANYBODY = "anybody"
-"""Stands for a persona in rules that allow all requests."""
+"""The persona of rules that allow every request, even without credentials."""
 ROLE_RANKS: Mapping[str, int] = {"reader": 1, "member": 2, "manager": 3, "admin": 4}
 """The rank of each role. A role includes the rights of the roles with lower ranks."""
 OPERATOR, SERVICE = "operator", "service"
@@ -33,7 +33,7 @@ Persona = Literal[
 
 @dataclass(frozen=True)
 class RoleRequirement:
-    """The roles that a persona requires, by place: the relation of the client to the target. None: no role is sufficient."""
+    """The roles that a persona requires, by place: the relation of the client to the target. None: no role suffices there."""
 
     system: str | None = None
     """The lowest role for clients with a token for the whole system."""
@@ -63,7 +63,10 @@ class RoleRequirement:
             yield SERVICE
 
     def is_met_by(self, context: RequestContext, target: Mapping[str, Any], *, elevated: bool = False) -> bool:
-        """Return whether the client has a sufficient role. *elevated* grants it the rights of system readers and members."""
+        """Return whether the client has a sufficient role for *target*.
+
+        *elevated* is true for the service role in the service project, which gets the rights of system readers and members.
+        """
         if elevated and self.system in _ELEVATED_ROLES:
             return True
         by_place = self.by_place
@@ -71,12 +74,12 @@ class RoleRequirement:
 
 
 PLACES = ("system", "owner", "lessee", "project")
-"""The relations of a client to a target."""
+"""The relations of a client to a target, see the fields of :class:`RoleRequirement` with the same names."""
 _ELEVATED_ROLES = ("reader", "member")
 
 
 def places(context: RequestContext, target: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the relations of the client to *target*."""
+    """Yield the relations of the client to *target*, as in :data:`PLACES`."""
     if context.is_system:
         yield "system"
     if context.project is not None:
@@ -88,7 +91,7 @@ def places(context: RequestContext, target: Mapping[str, Any]) -> Iterator[str]:
 
 
 def own_target(context: RequestContext) -> dict[str, Any]:
-    """Return a target that the client's project owns and leases."""
+    """Return an imaginary target that the client's project owns and leases, to test whether a rule allows it anything."""
     return {} if context.project is None else dict.fromkeys((*OWNERS, LESSEE), context.project)
 
 

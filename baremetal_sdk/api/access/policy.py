@@ -1,4 +1,4 @@
-"""Policies: they decide for each request, by rule, client and target, whether it is allowed."""
+"""Policies, which decide whether a rule allows a client to act on a target, and which records the client sees."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from baremetal_sdk.context import RequestContext
 from baremetal_sdk.store.records.query import Scope
 
 LOG = logging.getLogger("baremetal_sdk.api.policy")
-"""Decision log of level DEBUG. The name is fixed, because operators configure it and the documentation states it."""
+"""Logger of the policy decisions, with level DEBUG. The name is fixed, because operators configure it."""
 STEP = "baremetal:step:execute:"
-"""The start of the rule of a step, followed by ``<interface>.<step>``. A step without a rule has no restriction."""
+"""Prefix of the names of rules for steps, followed by ``<interface>.<step>``. A step without a rule has no restriction."""
 _NODE_KINDS = ("node", "port", "portgroup", "volume")
-"""The kinds of records whose visibility is that of a node."""
+"""The kinds of records that a client sees if it sees their node."""
 _OWNED_KINDS = ("allocation", "runbook")
 """The kinds of records that have an owner themselves, independent of a node."""
 
@@ -66,7 +66,7 @@ class RuleBasedPolicy(ABC):
 
     @abstractmethod
     def required_roles(self, rule: str) -> str:
-        """Return the roles that *rule* requires, in words for messages."""
+        """Return the roles that *rule* requires, in words for error messages and the decision log."""
 
     def scope(self, rule: str, context: RequestContext) -> Scope:
         """Return all records if the client may see those of all projects, else those of its project.
@@ -100,12 +100,12 @@ class RuleBasedPolicy(ABC):
 
 
 def step_rules(steps: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Return the rules of *steps*. A policy file may define them."""
+    """Return the names of the policy rules for *steps*, one for each step. Only a policy file can define these rules."""
     return [f"{STEP}{step['interface']}.{step['step']}" for step in steps]
 
 
 def visibility_rule(rule: str) -> str:
-    """Return the rule that decides, for an empty target, whether the client sees the records of all projects."""
+    """Return the rule that decides whether a client that may use *rule* sees the records of all projects, or of its own only."""
     kind, _, action = rule.removeprefix("baremetal:").partition(":")
     if action == "list":
         return f"{rule}_all"
@@ -115,7 +115,7 @@ def visibility_rule(rule: str) -> str:
 
 
 def describe_caller(context: RequestContext) -> str:
-    """Return user, roles and project of the client, for the log."""
+    """Return a description of the client for the decision log: its user, roles and project."""
     return f"user {context.user!r} with {sorted(context.roles)} in {_place(context)}"
 
 

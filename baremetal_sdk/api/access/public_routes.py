@@ -1,4 +1,4 @@
-"""Routes without authentication: version documents, health checks, and the requests of agents on machines."""
+"""WSGI middleware that exempts public routes from authentication: version documents, health checks, and calls of agents."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class PublicRoutes:
         self._table = table
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Serve one request."""
+        """Pass one request to the application for its route."""
         if not self._is_public(environ):
             return self._protected(environ, start_response)
         # An identity in the environment would come from outside, because no authentication ran for this request.

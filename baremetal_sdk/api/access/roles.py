@@ -1,4 +1,4 @@
-"""The policy by roles: clients need a role in the whole system or in a project, as the routes declare it."""
+"""Default policy: the persona that a route declares names the roles that clients need in the system or in a project."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class RolePolicy(RuleBasedPolicy):
         return REQUIREMENTS[persona].is_met_by(context, target, elevated=self._is_elevated(context))
 
     def required_roles(self, rule: str) -> str:
-        """Return the sufficient roles for messages, by the place in which the client needs them."""
+        """Return the roles that suffice for *rule*, in words for messages, with the place in which the client needs each."""
         if rule.startswith(STEP):
             return describe_persona(ANYBODY)
         return describe_persona(self.rules[rule]) if rule in self.rules else "no client, because the rule does not exist"
@@ -50,7 +50,7 @@ class RolePolicy(RuleBasedPolicy):
 
 
 def describe_persona(persona: str) -> str:
-    """Return a persona in words: the sufficient roles, by the place in which the client needs them."""
+    """Return *persona* in words: the roles that suffice, with the place in which the client needs each."""
     if persona == ANYBODY:
         return "all clients"
     by_place = REQUIREMENTS[persona].by_place
@@ -70,7 +70,7 @@ def collect_personas(table: RouteTable) -> dict[str, str]:
     for route in table.routes():
         if personas.setdefault(route.policy, route.persona) != route.persona:
             raise ValueError(
-                f"{route.policy} has the persona {personas[route.policy]} on one path and {route.persona} on {route.path}"
+                f"rule {route.policy} has the persona {personas[route.policy]} on one path and {route.persona} on {route.path}"
             )
     # A listing shows all projects' records to clients that the rule with the suffix _all allows. No route names that rule.
     list_all = {f"{rule}_all": "system-reader" for rule in personas if visibility_rule(rule) == f"{rule}_all"}

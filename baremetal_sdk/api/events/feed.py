@@ -1,4 +1,4 @@
-"""Distribution of events to streams. One thread reads the outbox for all streams and runs only while a stream is open."""
+"""Distribution of node events to event streams. One thread reads the outbox for all streams while any stream is open."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class EventFilter:
     node: str | None = None
     """The UUID of the only node to report. None: all visible nodes."""
     redact: Callable[[Event], str] | None = None
-    """Returns the content of an event without the fields that the client may not see. None: it may see all fields."""
+    """Function that returns an event as JSON text without the values that the client may not see. None: it may see all."""
 
     def matches(self, event: Event) -> bool:
         """Return whether the stream gets *event*."""
@@ -62,7 +62,10 @@ class EventFilter:
 
 
 class EventSubscription(StreamingResponse):
-    """One stream with its filter and its cursor, the position of the last event that was read for it."""
+    """The response to one client of the event stream.
+
+    *cursor* is the position of the last event that was read for it. The server ends the stream after *max_age_s* seconds.
+    """
 
     def __init__(
         self,
@@ -82,7 +85,7 @@ class EventSubscription(StreamingResponse):
         self._feed = feed
 
     def on_start(self, writer: StreamWriter) -> None:
-        """Send the cursor and join the feed."""
+        """Send the cursor to the client and join the feed, which sends events from now on."""
         self.writer = writer
         # The id comes first, so that a client that gets no event can still resume at this cursor.
         self.send(b"retry: %d\nid: %s\n\n" % (_CLIENT_RETRY_MS, str(self.cursor).encode()), time.monotonic())
@@ -94,17 +97,17 @@ class EventSubscription(StreamingResponse):
 
     @property
     def has_room(self) -> bool:
-        """True if the client has read enough of the sent data to get more."""
+        """True if less than 64 KiB of sent data still wait for the client, so that it may get more."""
         return self.writer is not None and self.writer.pending_bytes < _MAX_PENDING_BYTES
 
     def send(self, data: bytes, now: float) -> None:
-        """Send *data* without waiting for the client."""
+        """Queue *data* for the client without waiting. *now* is the monotonic time in seconds."""
         assert self.writer is not None
         self.sent_at = now
         self.writer.push(data)
 
     def end(self) -> None:
-        """End the stream after the data that was sent."""
+        """Ask the server to end the response after the queued data."""
         assert self.writer is not None
         self.writer.end()
 
@@ -125,14 +128,15 @@ class EventFeed:
     def open(self, filter: EventFilter, cursor: EventPosition | None, *, wait: bool = True) -> EventSubscription:
         """Return a stream of the events after *cursor*, or of new events without a cursor.
 
-        With *wait* false, the stream ends after the last event that exists now. Raises ``Busy`` at the limit of streams,
-        and ``EventsGone`` for a cursor that the outbox cannot resume.
+        With *wait* false, the stream ends after the last event that exists now. The stream counts as open until
+        :meth:`leave`. Raises ``Busy`` if the maximum number of streams is open, and ``EventsGone`` for a cursor whose
+        following events were deleted.
         """
         # The stream counts from here on, not from its start, so that requests in progress cannot exceed the limit.
         with self._lock:
             if self._open >= self._config.max_streams:
                 self._refused += 1
-                raise Busy(f"event stream limit reached ({self._open}); try again later", retry_after=5.0)
+                raise Busy(f"event stream limit reached: {self._open} streams are open; try again later", retry_after=5.0)
             self._open += 1
         try:
             outbox = self._outbox()
@@ -146,7 +150,7 @@ class EventFeed:
         return EventSubscription(self, filter, cursor or head or START, self._config.max_stream_age, last=None if wait else head)
 
     def join(self, subscription: EventSubscription) -> None:
-        """Start to send events to *subscription*."""
+        """Start to send events to *subscription*, and start the thread if it is not running."""
         with self._lock:
             self._subscriptions.append(subscription)
             if self._thread is None:
@@ -155,7 +159,7 @@ class EventFeed:
         self._wake.set()
 
     def leave(self, subscription: EventSubscription, reason: str) -> None:
-        """Stop sending events to *subscription*. It may not have joined yet."""
+        """Stop sending events to *subscription*, and count the end under *reason*. The subscription may not have joined yet."""
         with self._lock:
             self._open -= 1
             self._ended[reason] += 1
@@ -164,7 +168,7 @@ class EventFeed:
         self._wake.set()
 
     def readings(self) -> Iterable[Reading]:
-        """Return the values for one scrape of the metrics."""
+        """Yield the metric values of the event streams, for one scrape."""
         with self._lock:
             ended = dict(self._ended)
         yield EVENT_STREAMS, (), self._open
@@ -201,7 +205,7 @@ class EventFeed:
             unsubscribe()
 
     def _current_subscriptions(self) -> list[EventSubscription]:
-        """Return the streams. An empty list tells the thread to end."""
+        """Return the streams that joined. If the list is empty, the thread has to end."""
         with self._lock:
             # Under the lock: a stream that joins after this sees no thread and starts a new one.
             if not self._subscriptions:
@@ -209,7 +213,7 @@ class EventFeed:
             return list(self._subscriptions)
 
     def _send_round(self, subscriptions: Sequence[EventSubscription]) -> bool:
-        """Read one page for each cursor and send it. Return whether more events may be waiting."""
+        """Read one page of events for each cursor, send it to its streams, and return whether more events may be waiting."""
         has_more, now = False, time.monotonic()
         by_cursor: dict[EventPosition, list[EventSubscription]] = {}
         for subscription in subscriptions:
@@ -259,7 +263,7 @@ class EventFeed:
 
 
 def _select_frames(events: Sequence[Event], frames: Sequence[bytes], filter: EventFilter) -> list[bytes]:
-    """Return the encoded events that match *filter*, redacted if it says so."""
+    """Return the events that match *filter*, encoded. *frames* has the same *events* encoded without redaction."""
     redact = filter.redact
     if redact is not None:
         return [_encode(event, redact(event)) for event in events if filter.matches(event)]

@@ -1,4 +1,4 @@
-"""``/v1/events/stream``: changes of nodes as server-sent events."""
+"""API resource ``/v1/events/stream``: changes of nodes as a stream of server-sent events."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _parse_kinds(value: Any) -> frozenset[str]:
         if word not in EVENT_KINDS:
             raise InvalidValue(f"{word[:32]!r} is not an event type", f"use one or more of {', '.join(EVENT_KINDS)}")
     if not words:
-        raise InvalidValue("it is empty", f"use one or more of {', '.join(EVENT_KINDS)}")
+        raise InvalidValue("is empty", f"use one or more of {', '.join(EVENT_KINDS)}")
     return frozenset(words)
 
 
@@ -44,7 +44,7 @@ _QUERY = (
 
 
 class EventStreamResource:
-    """The stream of events."""
+    """Route that streams events of nodes to a client until the client or the server ends the response."""
 
     @route(
         "GET",
@@ -58,7 +58,7 @@ class EventStreamResource:
     def follow(self, request: APIRequest) -> Response:
         """Stream changes of nodes as server-sent events: states, power, steps and leases."""
         if not request.backend.config.events.enabled:
-            raise NotFound("this service has no events: [events] enabled is false")
+            raise NotFound("event streams are disabled; set [events] enabled to true in the configuration of the service")
         node = None if "node" not in request.query else request.node(request.query["node"]).uuid
         kinds = request.query.get("types", frozenset(EVENT_KINDS))
         filter = EventFilter(request.scope.project, kinds, node, _redact_for(request))
