@@ -119,7 +119,7 @@ class TestProvision(StatesTestCase):
             ({"target": "manage", "configdrive": "abc"}, "rebuild"), ({"target": "active", "rescue_password": "x"}, "rescue"),
             ({"target": "active", "disable_ramdisk": True}, "service"), ({"target": "clean", "deploy_steps": step}, "active"),
         ):  # fmt: skip
-            self.assert_refused(self.put("states/provision", body), 400, "does not take it", word)
+            self.assert_refused(self.put("states/provision", body), 400, "does not accept this field", word)
 
     def test_required_arguments_of_verbs(self) -> None:
         """Manual cleaning and service need steps, and rescue needs a password."""

@@ -130,7 +130,7 @@ class EventFeed:
 
         With *wait* false, the stream ends after the last event that exists now. The stream counts as open until
         :meth:`leave`. Raises ``Busy`` if the maximum number of streams is open, and ``EventsGone`` for a cursor whose
-        following events were deleted.
+        following events were deleted or that this store never assigned.
         """
         # The stream counts from here on, not from its start, so that requests in progress cannot exceed the limit.
         with self._lock:

@@ -1,4 +1,4 @@
-"""``/v1/lookup``, ``/v1/heartbeat`` and ``/v1/continue_inspection``: the routes for agents, which have no credentials."""
+"""API resources for agents that run on machines: lookup, heartbeat and inspection report. They need no credentials."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _STATUSES = ("start", "end", "error")
 
 
 class LookupNode(TypedDict):
-    """The part of a node that its agent gets."""
+    """The part of a node that its agent gets, with masked secrets."""
 
     uuid: UUIDText
     properties: Mapping[str, Any]
@@ -39,7 +39,10 @@ class LookupNode(TypedDict):
 
 
 class AgentConfig(TypedDict):
-    """The configuration of an agent."""
+    """The configuration of an agent. *heartbeat_timeout* is in seconds.
+
+    *agent_token* is a mask if the agent already has its token, and null before microversion 1.62.
+    """
 
     heartbeat_timeout: int
     metrics: dict[str, Any]
@@ -55,14 +58,14 @@ class OldLookupResult(TypedDict):
 
 
 class LookupResult(TypedDict):
-    """The node of an agent, and the configuration of the agent."""
+    """A response with the node of an agent, and the configuration of the agent."""
 
     node: LookupNode
     config: AgentConfig
 
 
 class LookupResource:
-    """Lookup: an agent finds the node of the machine on which it runs."""
+    """Route with which an agent finds the node of the machine on which it runs."""
 
     @route(
         "GET",
@@ -71,12 +74,16 @@ class LookupResource:
         since=SINCE,
         visibility=PUBLIC,
         query=(
-            Parameter("addresses", STRINGS, "MAC addresses of the machine, separated by commas."),
+            Parameter(
+                "addresses",
+                STRINGS,
+                "The MAC addresses of the machine, separated by commas. Addresses of other kinds are ignored.",
+            ),
             Parameter("node_uuid", UUID, "The UUID of the node, if the agent knows it."),
         ),
     )
     def find(self, request: APIRequest) -> LookupResult:
-        """Find the node of an agent."""
+        """Return the node of an agent's machine, found by MAC addresses or UUID, and the configuration of the agent."""
         _require_ready(request)
         addresses = _select_macs(request.query.get("addresses", ()))
         node = request.query.get("node_uuid")
@@ -87,7 +94,7 @@ class LookupResource:
 
 
 class HeartbeatsResource:
-    """Heartbeats of agents."""
+    """Routes that receive the heartbeats of agents."""
 
     @route(
         "POST",
@@ -100,18 +107,20 @@ class HeartbeatsResource:
             Parameter(
                 "callback_url",
                 text(4096),
-                "The URL at which the agent accepts requests. Empty if the agent accepts none.",
+                "The HTTP URL at which the agent accepts requests, or an empty text if the agent accepts none.",
                 required=True,
             ),
             optional("agent_version", TEXT, "The version of the agent.", 36),
-            optional("agent_token", TEXT, "The token from the lookup response.", TOKEN_SINCE),
+            optional(
+                "agent_token", TEXT, "The token that the first lookup returned. Requests without it are refused.", TOKEN_SINCE
+            ),
             optional("agent_verify_ca", text(65536), "The TLS certificate of the agent, in PEM format.", 68),
             optional("agent_status", choice(*_STATUSES), "The progress that the agent reports: start, end or error.", 72),
             optional("agent_status_message", text(4096), "Details about agent_status.", 72),
         ),
     )
     def take(self, request: APIRequest) -> None:
-        """Record the heartbeat of an agent."""
+        """Record the heartbeat of an agent, and continue the work on the node that waits for it."""
         _require_ready(request)
         heartbeat = dict(request.body)
         _check_callback_url(heartbeat["callback_url"])
@@ -127,12 +136,12 @@ class HeartbeatsResource:
         "POST", "/v1/heartbeat", policy="baremetal:node:ipa_heartbeat", status=202, since=SINCE, visibility=PUBLIC, body=OBJECT
     )
     def refuse_without_node(self, request: APIRequest) -> None:
-        """Refuse a heartbeat without a node in its path."""
+        """Return status 400, because the path of a heartbeat must name the node."""
         raise InvalidInput([Problem("node", "is missing", "send the heartbeat to /v1/heartbeat/NODE")])
 
 
 class ContinueInspectionResource:
-    """Inspection reports of agents."""
+    """Route that receives the inspection reports of agents."""
 
     @route(
         "POST",
@@ -146,7 +155,7 @@ class ContinueInspectionResource:
         body=OBJECT,
     )
     def take(self, request: APIRequest) -> LookupResult | OldLookupResult:
-        """Accept the inspection report of an agent."""
+        """Accept the inspection report of an agent. The service stores it in the background and ends the inspection."""
         _require_ready(request)
         inventory, plugin_data = _split_report(request.body)
         found = request.rpc(
@@ -178,7 +187,7 @@ def _select_macs(addresses: Iterable[Any]) -> list[str]:
 
 
 def _split_report(body: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the inventory of an inspection report, and its other fields. Raise ``InvalidInput`` if the inventory is wrong."""
+    """Return the inventory of an inspection report, and its other fields. Raises ``InvalidInput`` for an invalid inventory."""
     inventory = body.get("inventory")
     interfaces = inventory.get("interfaces") if isinstance(inventory, dict) else None
     if not isinstance(inventory, dict) or not isinstance(interfaces, list) or not interfaces:

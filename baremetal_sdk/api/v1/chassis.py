@@ -1,4 +1,4 @@
-"""``/v1/chassis``: chassis, which contain nodes."""
+"""API resource ``/v1/chassis``: chassis, enclosures that contain the machines of nodes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _FIELDS = WritableFields(
 
 
 class ChassisResource(CRUDResource):
-    """Chassis, which group nodes of one enclosure."""
+    """Routes of chassis, which group the nodes of one enclosure. A chassis with nodes cannot be deleted."""
 
     view = CHASSIS_VIEW
     fields = _FIELDS

@@ -1,4 +1,4 @@
-"""``/``, ``/v1`` and health checks: the entry points of clients, and the paths for monitoring."""
+"""API resources ``/`` and ``/v1``, which describe the API to clients, and health checks for monitoring."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Version(TypedDict):
 
 
 class Resources(TypedDict):
-    """The document of version 1. It also has a list of links for each resource."""
+    """The response of ``/v1``. In addition it has a field for each resource, with links to the resource."""
 
     id: str
     links: list[Link]
@@ -36,7 +36,7 @@ class Resources(TypedDict):
 
 
 class Root(TypedDict):
-    """The versions of the API."""
+    """The response of ``/``: the versions of the API."""
 
     name: str
     description: str
@@ -45,13 +45,13 @@ class Root(TypedDict):
 
 
 class Alive(TypedDict):
-    """The response of a process that is alive."""
+    """The response of ``/healthz``, as long as the process is alive."""
 
     status: Literal["ok"]
 
 
 class Ready(TypedDict):
-    """The response of a process that can serve requests."""
+    """The response of ``/readyz`` if the service can serve requests."""
 
     status: Literal["ready"]
 
@@ -60,7 +60,7 @@ _RESOURCES = {**schema_of(Resources), "additionalProperties": schema_of(list[Lin
 
 
 class DiscoveryResource:
-    """The version documents. They are made from the table of routes, so they name every resource that has a route."""
+    """Routes that describe the API: its versions, and links to every resource that has a route."""
 
     def __init__(self, table: RouteTable) -> None:
         self._table = table
@@ -92,23 +92,23 @@ class DiscoveryResource:
 
 
 class HealthResource:
-    """Health checks: whether the process is alive, and whether it can serve requests."""
+    """Routes for health checks: whether the process is alive, and whether the service can serve requests."""
 
     @route("GET", "/healthz", policy=_POLICY, visibility=PUBLIC)
     def alive(self, request: APIRequest) -> Alive:
-        """Return success as long as the process is alive."""
+        """Return status 200 as long as the process is alive."""
         return {"status": "ok"}
 
     @route("GET", "/healthcheck", policy=_POLICY, visibility=PUBLIC, content_type="text/plain", response={"const": "OK"})
     def check(self, request: APIRequest) -> Response:
-        """Answer Ironic's health check with the text OK, if it is enabled. Otherwise, the path does not exist."""
+        """Return the text OK, as Ironic's health check does. If [healthcheck] enabled is false, return status 404."""
         if not request.backend.config.healthcheck.enabled:
             raise path_not_found_error(["healthcheck"])
         return Response(body=b"OK", content_type="text/plain", charset="utf-8")
 
     @route("GET", "/readyz", policy=_POLICY, visibility=PUBLIC)
     def ready(self, request: APIRequest) -> Ready:
-        """Return success if the service can serve requests. Otherwise, name the part that cannot."""
+        """Return status 200 if the service can serve requests, otherwise 503 with the name of the part that cannot."""
         if not request.backend.ready:
             raise Busy("conductor: the service is starting or stopping; try again later", retry_after=1.0)
         try:

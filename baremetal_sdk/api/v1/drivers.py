@@ -1,4 +1,4 @@
-"""``/v1/drivers``: the hardware types that the conductors offer, with their interfaces."""
+"""API resource ``/v1/drivers``: the hardware types that the live conductors offer, with their interfaces."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ DYNAMIC_SINCE = 30
 SELECTION_SINCE = 77
 """The minor number of the first microversion that selects fields of a driver."""
 RAID_SINCE = 12
-_FIELDS = Parameter("fields", STRINGS, "The fields to show, separated by commas.", since=SELECTION_SINCE)
+_FIELDS = Parameter("fields", STRINGS, "The fields to return, separated by commas.", since=SELECTION_SINCE)
 
 
 @dataclass(frozen=True)
 class DriverRecord:
-    """A hardware type, merged from the offers of all conductors."""
+    """A hardware type, merged from the offers of all live conductors. *hosts* are the host names of these conductors."""
 
     name: str
     hosts: tuple[str, ...]
@@ -69,7 +69,7 @@ _DRIVER_VIEW = View(
 
 
 class DriversResource:
-    """Hardware types. Paths call them drivers."""
+    """Routes that describe hardware types, which the API calls drivers."""
 
     @route(
         "GET",
@@ -83,16 +83,21 @@ class DriversResource:
                 "The type of driver. All drivers are dynamic, so classic returns an empty list.",
                 since=DYNAMIC_SINCE,
             ),
-            Parameter("detail", BOOLEAN, "Whether to show all fields, including the interfaces.", since=DYNAMIC_SINCE),
+            Parameter(
+                "detail",
+                BOOLEAN,
+                "True to return all fields, including the interfaces. It cannot be used together with fields.",
+                since=DYNAMIC_SINCE,
+            ),
             _FIELDS,
         ),
         response=ResponseSpec(_DRIVER_VIEW, page=True),
     )
     def list(self, request: APIRequest) -> dict[str, Any]:
-        """List the hardware types that the conductors offer."""
+        """List the hardware types that the live conductors offer."""
         fields, detail = request.query.get("fields"), request.query.get("detail")
         if detail and fields is not None:
-            raise InvalidInput("detail, fields: they exclude each other; detail=True selects all fields")
+            raise InvalidInput("detail, fields: the parameters exclude each other; use one of them")
         if request.query.get("type") == "classic":
             return {"drivers": []}
         if fields is not None:
@@ -117,7 +122,7 @@ class DriversResource:
 
     @route("GET", "/v1/drivers/{driver}/properties", policy="baremetal:driver:get_properties", role="system-reader")
     def properties(self, request: APIRequest) -> dict[str, str]:
-        """Describe the driver_info fields of a hardware type."""
+        """Return a description of each field of driver_info that a hardware type uses."""
         properties: dict[str, str] = request.rpc("driver_properties", driver=require_offered_driver(request))
         return properties
 
@@ -130,7 +135,7 @@ class DriversResource:
         too_old_status=406,
     )
     def logical_disk_properties(self, request: APIRequest) -> dict[str, str]:
-        """Describe the logical disk properties of a hardware type, for RAID configurations."""
+        """Return a description of each property of a logical disk in RAID configurations for a hardware type."""
         driver = require_offered_driver(request)
         properties: dict[str, str] = request.rpc("get_raid_logical_disk_properties", driver=driver)
         return properties
@@ -142,7 +147,7 @@ def require_offered_driver(request: APIRequest) -> str:
 
 
 def _find_driver(request: APIRequest) -> DriverRecord:
-    """Return the hardware type that the path names. Raises ``DriverNotFound``."""
+    """Return the hardware type that the path names. Raises ``DriverNotFound`` if no live conductor offers it."""
     name = request.arguments["driver"]
     drivers = {driver.name: driver for driver in _merge_offers(request.conductors.list_live())}
     if name not in drivers:
@@ -152,7 +157,7 @@ def _find_driver(request: APIRequest) -> DriverRecord:
 
 
 def _merge_offers(conductors: Iterable[ConductorRecord]) -> list[DriverRecord]:
-    """Return all hardware types that the conductors offer, sorted by name."""
+    """Return all hardware types that *conductors* offer, sorted by name."""
     hosts: dict[str, list[str]] = {}
     interfaces: dict[str, dict[str, dict[str, Any]]] = {}
     for conductor in conductors:

@@ -1,4 +1,4 @@
-"""``/metrics`` on the API's port, for callers that may see the whole system."""
+"""Metrics at ``/metrics`` on the port of the API, for callers that may see the whole system."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RULE = "baremetal:metrics:get"
 
 
 class MetricsResource:
-    """The policy rule for metrics. Metrics have no microversion, so they are not a route of the API."""
+    """Declaration of the policy rule for metrics. :class:`MetricsPath` serves them, because they have no microversion."""
 
     rules: ClassVar[Mapping[str, Persona]] = {RULE: "system-reader"}
 
@@ -40,7 +40,7 @@ class MetricsPath:
         self._policy = policy
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Serve a WSGI request."""
+        """Serve one WSGI request: the metrics, or any other path from the application."""
         if environ.get("PATH_INFO", "").rstrip("/") != PATH:
             return self._app(environ, start_response)
         environ[ROUTE_KEY] = PATH

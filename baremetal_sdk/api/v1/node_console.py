@@ -11,26 +11,26 @@ from baremetal_sdk.api.framework.types import BOOLEAN
 
 
 class ConsoleInfo(TypedDict):
-    """The type and the address of a console."""
+    """The type of a console and the URL at which clients reach it."""
 
     type: str
     url: str
 
 
 class Console(TypedDict):
-    """The state of a console. *console_info* is null if the console is stopped."""
+    """A response with the state of a console. *console_info* is null if the console is stopped."""
 
     console_enabled: bool
     console_info: ConsoleInfo | None
 
 
 class NodeConsoleResource:
-    """Consoles of nodes. Older clients use the path that ends with the node."""
+    """Routes that show, start and stop consoles of nodes. The path that ends with the node is for older clients."""
 
     @route("GET", "/v1/nodes/{node}/states/console", policy="baremetal:node:get_console", role="owner-member")
     @route("GET", "/v1/nodes/states/console/{node}", policy="baremetal:node:get_console", role="owner-member")
     def show(self, request: APIRequest) -> Console:
-        """Show whether the console of a node is started, and its address."""
+        """Show whether the serial console of a node is started, and its address."""
         console: Console = request.rpc("get_console", node=request.node().uuid)
         return console
 
@@ -43,6 +43,6 @@ class NodeConsoleResource:
         body=(Parameter("enabled", BOOLEAN, "True to start the console, false to stop it.", required=True),),
     )
     def set(self, request: APIRequest) -> None:
-        """Start or stop the console of a node."""
+        """Start or stop the serial console of a node in the background."""
         request.rpc("set_console", node=request.node().uuid, enabled=request.body["enabled"])
         request.location = f"nodes/{request.arguments['node']}/states/console"

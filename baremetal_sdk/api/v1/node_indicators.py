@@ -1,4 +1,4 @@
-"""``/v1/nodes/{node}/management/indicators`` and ``/inject_nmi``: indicators (LEDs) and non-maskable interrupts."""
+"""API resources for indicators (LEDs) of a machine, and for sending it a non-maskable interrupt (NMI)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _STATE = ValueType(_parse_state, _STATES.schema)
 
 
 class Indicator(TypedDict):
-    """An indicator, with the states that clients can set."""
+    """An indicator (LED) of a component of a machine. *states* are those that clients can set."""
 
     name: str
     component: str
@@ -34,23 +34,23 @@ class Indicator(TypedDict):
 
 
 class IndicatorList(TypedDict):
-    """The indicators of a machine."""
+    """A response with the indicators of a machine."""
 
     indicators: list[Indicator]
 
 
 class IndicatorStateDocument(TypedDict):
-    """The state of an indicator."""
+    """A response with the current state of an indicator."""
 
     state: IndicatorState
 
 
 class NodeIndicatorsResource:
-    """Indicators. The name of each is ``indicator@component``."""
+    """Routes that list, show and set indicators. The name of each is ``indicator@component``."""
 
     @route("GET", "/v1/nodes/{node}/management/indicators", policy="baremetal:node:get_indicator_state")
     def list(self, request: APIRequest) -> IndicatorList:
-        """List the indicators of a node."""
+        """List the indicators (LEDs) of a node."""
         components = request.rpc("get_indicators", node=request.node().uuid)
         listed = [
             _render_indicator(request, component, indicator, properties)
@@ -61,7 +61,7 @@ class NodeIndicatorsResource:
 
     @route("GET", "/v1/nodes/{node}/management/indicators/{indicator}", policy="baremetal:node:get_indicator_state")
     def show(self, request: APIRequest) -> IndicatorStateDocument:
-        """Show the state of an indicator."""
+        """Read the state of an indicator (LED) of a node from its BMC."""
         indicator, component = _split_name(request)
         state = request.rpc("get_indicator_state", node=request.node().uuid, component=component, indicator=indicator)
         return {"state": state}
@@ -75,14 +75,14 @@ class NodeIndicatorsResource:
         body=(Parameter("state", _STATE, "The new state.", required=True),),
     )
     def set(self, request: APIRequest) -> None:
-        """Set the state of an indicator."""
+        """Set the state of an indicator (LED) of a node."""
         indicator, component = _split_name(request)
         state = request.body["state"]
         request.rpc("set_indicator_state", node=request.node().uuid, component=component, indicator=indicator, state=state)
 
 
 class NodeInterruptResource:
-    """Non-maskable interrupts."""
+    """Route that sends non-maskable interrupts to machines."""
 
     @route(
         "PUT",

@@ -1,4 +1,4 @@
-"""The policy rules of nodes that belong to no single route: rules for fields, for owners, and for what is visible.
+"""Policy rules of nodes that belong to no single route: rules for changing fields, for own nodes, and for seeing fields.
 
 Their names are the same as in Ironic's policy files.
 """
@@ -17,10 +17,10 @@ CREATE_OWN = f"{CREATE}:self_owned_node"
 DELETE_OWN = f"{DELETE}:self_owned_node"
 MAINTENANCE = "baremetal:node:set_maintenance"
 CHANGE_OWNER_OF_ACTIVE = f"{UPDATE}_owner_provisioned"
-"""The additional rule for changing the owner of an active node."""
+"""The rule that allows changing the owner of a node in state active."""
 _NO_CLEANING = "baremetal:node:disable_cleaning"
 SEES_ALL_FIELDS = f"{VIEW_NODE}:filter_threshold"
-"""The rule for callers that see all fields of all nodes."""
+"""The rule that allows seeing all fields of all nodes."""
 RESTRICTED = ("driver_info", "driver_internal_info", "last_error", "reservation")
 """Fields about the infrastructure. Each has its own rule, which applies to callers without :data:`SEES_ALL_FIELDS`."""
 _FIELD_RULES: Mapping[str, tuple[Persona, tuple[str, ...]]] = {

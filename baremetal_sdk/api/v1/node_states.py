@@ -1,4 +1,4 @@
-"""``/v1/nodes/{node}/states``, ``/maintenance`` and ``/management``: reading and changing the state of a node."""
+"""API resources for states of a node: power, provision state, RAID, boot mode, maintenance and boot device."""
 
 from __future__ import annotations
 
@@ -25,7 +25,12 @@ _SOFT_POWER_TARGETS = frozenset({str(PowerState.SOFT_OFF), str(PowerState.SOFT_R
 _BOOT_MODE_SINCE = 76
 POWER_BODY = (
     Parameter("target", choice(*_POWER_TARGETS), "The requested power state.", required=True),
-    optional("timeout", integer(minimum=1), "Maximum seconds until the node reaches the power state.", _SOFT_POWER_SINCE),
+    optional(
+        "timeout",
+        integer(minimum=1),
+        "The maximum number of seconds until the machine reaches the power state. The default depends on the driver.",
+        _SOFT_POWER_SINCE,
+    ),
 )
 
 
@@ -34,7 +39,7 @@ _STEP_RULES = {name: f"baremetal:node:set_provision_state:{name}" for name in ("
 
 
 class NodeStatesResource:
-    """States of nodes, and requests to change them."""
+    """Routes that show the states of nodes and request changes of them."""
 
     rules: ClassVar[Mapping[str, Persona]] = dict.fromkeys(_STEP_RULES.values(), "member")
 
@@ -45,7 +50,7 @@ class NodeStatesResource:
         response=ResponseSpec(STATES_VIEW, whole=True, linked=False),
     )
     def show(self, request: APIRequest) -> dict[str, Any]:
-        """Show the states of a node."""
+        """Show the current and target states of a node: power, provisioning, console, RAID and boot mode."""
         states = STATES_VIEW.whole(request.minor).record(request, request.node())
         del states["links"]
         return states
@@ -59,7 +64,7 @@ class NodeStatesResource:
         body=POWER_BODY,
     )
     def set_power(self, request: APIRequest) -> None:
-        """Change the power state of a node."""
+        """Change the power state of a node in the background."""
         target = request.body["target"]
         if target in _SOFT_POWER_TARGETS and request.minor < _SOFT_POWER_SINCE:
             raise not_acceptable_before(f"target {target!r}", _SOFT_POWER_SINCE)
@@ -72,7 +77,7 @@ class NodeStatesResource:
         "PUT", "/v1/nodes/{node}/states/provision", policy="baremetal:node:set_provision_state", status=202, body=PROVISION_BODY
     )
     def provision(self, request: APIRequest) -> None:
-        """Start a change of the provision state of a node."""
+        """Run a provision verb on a node, such as manage or active. The provision state changes in the background."""
         node = request.node()
         for name, rule in _STEP_RULES.items():
             if request.body.get(name) and not request.body.get("runbook"):
@@ -100,7 +105,7 @@ class NodeStatesResource:
         body=OBJECT,
     )
     def set_raid(self, request: APIRequest) -> None:
-        """Set the target RAID configuration. The RAID steps of cleaning or deployment apply it."""
+        """Store the target RAID configuration of a node. The RAID steps of cleaning or deployment apply it."""
         node = request.node()
         try:
             request.rpc("set_target_raid_config", node=node.uuid, target_raid_config=request.body)
@@ -118,7 +123,7 @@ class NodeStatesResource:
         body=(Parameter("target", choice(*map(str, BootMode)), "The requested boot mode.", required=True),),
     )
     def set_boot_mode(self, request: APIRequest) -> None:
-        """Change the boot mode of a node."""
+        """Change the boot mode of a node in the background."""
         request.rpc("set_boot_mode", node=request.node().uuid, mode=request.body["target"])
         request.location = _states_path(request)
 
@@ -132,13 +137,13 @@ class NodeStatesResource:
         body=(Parameter("target", BOOLEAN, "True to turn secure boot on, false to turn it off.", required=True),),
     )
     def set_secure_boot(self, request: APIRequest) -> None:
-        """Turn secure boot of a node on or off."""
+        """Turn secure boot of a node on or off in the background."""
         request.rpc("set_secure_boot", node=request.node().uuid, enabled=request.body["target"])
         request.location = _states_path(request)
 
 
 def _find_usable_runbook(request: APIRequest, ident: str) -> str:
-    """Return the UUID of a runbook. Raises ``Forbidden`` if the caller may not use it.
+    """Return the UUID of the runbook *ident* (a UUID or name). Raises ``Forbidden`` if the caller may not use it.
 
     The policy treats a public runbook as if the caller's project owned it.
     """
@@ -149,7 +154,7 @@ def _find_usable_runbook(request: APIRequest, ident: str) -> str:
 
 
 class NodeMaintenanceResource:
-    """Maintenance mode of nodes."""
+    """Routes that put nodes into maintenance and take them out."""
 
     @route(
         "PUT",
@@ -159,12 +164,12 @@ class NodeMaintenanceResource:
         body=(optional("reason", text(4096), "The reason for the maintenance."),),
     )
     def enter(self, request: APIRequest) -> None:
-        """Put a node into maintenance."""
+        """Put a node into maintenance, so that the service does not change its machine."""
         request.rpc("set_maintenance", node=request.node().uuid, maintenance=True, reason=request.body.get("reason"))
 
     @route("DELETE", "/v1/nodes/{node}/maintenance", policy="baremetal:node:clear_maintenance", status=202)
     def leave(self, request: APIRequest) -> None:
-        """Take a node out of maintenance."""
+        """Take a node out of maintenance and clear its fault."""
         request.rpc("set_maintenance", node=request.node().uuid, maintenance=False, reason=None)
 
 
@@ -182,11 +187,11 @@ class SupportedBootDevices(TypedDict):
 
 
 class NodeManagementResource:
-    """Boot devices of nodes."""
+    """Routes that show and set the boot devices of nodes."""
 
     @route("GET", "/v1/nodes/{node}/management/boot_device", policy="baremetal:node:get_boot_device", role="owner-manager")
     def boot_device(self, request: APIRequest) -> BootDeviceBody:
-        """Show the boot device of a node."""
+        """Read the boot device of a node from its BMC."""
         boot_device: BootDeviceBody = request.rpc("get_boot_device", node=request.node().uuid)
         return boot_device
 
@@ -198,7 +203,9 @@ class NodeManagementResource:
         status=204,
         body=(
             Parameter("boot_device", choice(*map(str, BootDevice)), "The new boot device.", required=True),
-            optional("persistent", BOOLEAN, "True to use the device for all boots, false for the next boot only."),
+            optional(
+                "persistent", BOOLEAN, "True to use the device for all boots, false for the next boot only. The default is false."
+            ),
         ),
     )
     def set_boot_device(self, request: APIRequest) -> None:

@@ -1,4 +1,4 @@
-"""``/v1/nodes/{node}/traits``: traits, which name special capabilities of a machine."""
+"""API resource ``/v1/nodes/{node}/traits``: traits, which name special capabilities of a machine."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _SINCE = 37
 
 
 class Traits(TypedDict):
-    """A list of traits."""
+    """A response with the traits of a node or runbook."""
 
     traits: Annotated[list[str], TRAITS.schema]
 
 
 class NodeTraitsResource:
-    """Traits of nodes."""
+    """Routes that list, replace, add and remove the traits of nodes."""
 
     @route("GET", "/v1/nodes/{node}/traits", policy="baremetal:node:traits:list", since=_SINCE, too_old_status=406)
     def list(self, request: APIRequest) -> Traits:

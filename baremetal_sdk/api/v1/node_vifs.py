@@ -21,7 +21,7 @@ class AttachedVIFs(TypedDict):
 
 
 class NodeVIFsResource:
-    """Virtual interfaces (VIFs) of a node."""
+    """Routes that list, attach and detach the virtual interfaces (VIFs) of nodes."""
 
     @route("GET", "/v1/nodes/{node}/vifs", policy="baremetal:node:vif:list", since=SINCE)
     def list(self, request: APIRequest) -> AttachedVIFs:
@@ -30,7 +30,7 @@ class NodeVIFsResource:
 
     @route("POST", "/v1/nodes/{node}/vifs", policy="baremetal:node:vif:attach", status=204, since=SINCE, body=OBJECT)
     def attach(self, request: APIRequest) -> None:
-        """Attach a VIF to a node."""
+        """Attach a VIF to a port or port group of a node. The body has the id of the VIF."""
         vif = {**request.body, "id": _parse_vif_ident(request.body.get("id"), "id")}
         if request.minor >= PORT_SELECTION_SINCE and "port_uuid" in vif and "portgroup_uuid" in vif:
             raise InvalidInput([Problem("port_uuid", "cannot be used together with portgroup_uuid", "use one of them")])
@@ -45,7 +45,7 @@ class NodeVIFsResource:
 def _parse_vif_ident(value: Any, field: str) -> str:
     """Return the UUID or name of a VIF. Raises ``InvalidInput``, which names *field*."""
     if value is None:
-        raise InvalidInput([Problem(field, "is missing", "give the UUID of a VIF")])
+        raise InvalidInput([Problem(field, "is missing", "give the UUID or name of a VIF")])
     try:
         return str(UUID_OR_NAME.parse(value))
     except InvalidValue as exc:

@@ -22,7 +22,7 @@ _URL_TEXT = text(4096, 1)
 
 
 def _parse_url(value: Any) -> str:
-    """Return the URL of an image. Error messages do not repeat the URL because it may contain a password."""
+    """Check the URL of an image and return it. Error messages do not repeat the URL because it may contain a password."""
     url: str = _URL_TEXT.parse(value)
     try:
         scheme, host = urlsplit(url).scheme, urlsplit(url).hostname
@@ -47,11 +47,11 @@ _DEVICE_LIST = ValueType(_parse_devices, {"type": "array", "items": {"enum": lis
 
 
 class NodeVirtualMediaResource:
-    """Virtual media of nodes."""
+    """Routes that list, attach and detach virtual media of nodes."""
 
     @route("GET", "/v1/nodes/{node}/vmedia", policy="baremetal:node:vmedia:get", since=READ_SINCE)
     def show(self, request: APIRequest) -> list[dict[str, Any]]:
-        """List the virtual media devices of a node and their images."""
+        """List the virtual media devices of a node, each with the image that is attached to it."""
         devices: list[dict[str, Any]] = request.rpc("get_virtual_media", node=request.node().uuid)
         return devices
 
@@ -73,12 +73,12 @@ class NodeVirtualMediaResource:
             optional(
                 "image_download_source",
                 choice(*_SOURCES),
-                "Accepted for compatibility and ignored: the BMC reads the URL itself.",
+                "Has no effect, because the BMC reads the URL itself. It is accepted for compatibility with Ironic.",
             ),
         ),
     )
     def attach(self, request: APIRequest) -> None:
-        """Attach an image to a node as a virtual device."""
+        """Attach an image to a node. The BMC reads the image from the URL and presents it to the machine as a device."""
         device_type, image_url = request.body["device_type"], request.body["image_url"]
         request.rpc("attach_virtual_media", node=request.node().uuid, device_type=device_type, image_url=image_url)
 
@@ -93,10 +93,10 @@ class NodeVirtualMediaResource:
             Parameter(
                 "device_types",
                 _DEVICE_LIST,
-                "The types of the devices, separated by commas. By default all images are detached.",
+                "The types of the devices whose images are detached, separated by commas. The default is all devices.",
             ),
         ),
     )
     def detach(self, request: APIRequest) -> None:
-        """Detach images from a node."""
+        """Detach the images from the virtual media devices of a node."""
         request.rpc("detach_virtual_media", node=request.node().uuid, device_types=request.query.get("device_types"))

@@ -1,4 +1,4 @@
-"""``/v1/nodes``: creating, showing, changing, validating and deleting nodes."""
+"""API resource ``/v1/nodes/{node}``: creating, showing, changing, validating and deleting single nodes."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ _FREE_FORM = ("driver_info", "instance_info")
 
 
 class InterfaceValidation(TypedDict):
-    """The result of the validation of an interface. *reason* is missing if nothing is wrong."""
+    """The validation of one interface. *result* is null if the node does not have it. *reason* is missing if nothing is wrong."""
 
     result: bool | None
     reason: NotRequired[str]
 
 
 class NodesResource:
-    """Single nodes: creating, showing, changing, validating and deleting them."""
+    """Routes that create, show, change, validate and delete single nodes."""
 
     rules: ClassVar[Mapping[str, Persona]] = RULES
 
@@ -122,7 +122,12 @@ class NodesResource:
         role="leased-member",
         alternative_rules=FIELD_RULES,
         query=(
-            Parameter("reset_interfaces", BOOLEAN, "True to reset the interfaces to the defaults of the new driver.", since=45),
+            Parameter(
+                "reset_interfaces",
+                BOOLEAN,
+                "True to reset all interfaces that the patch does not set to the defaults of the new driver.",
+                since=45,
+            ),
         ),
         body=patch_type(PATCH_FIELDS.by_name),
         response=ResponseSpec(NODE_VIEW, whole=True),
@@ -133,20 +138,24 @@ class NodesResource:
         _check_patch(patch, request.minor)
         reset = bool(request.query.get("reset_interfaces"))
         if reset and not any(operation.path == ("driver",) for operation in patch):
-            wrong = Problem("reset_interfaces", "needs a change of the driver", "change the driver, or leave it out")
+            wrong = Problem(
+                "reset_interfaces",
+                "is only allowed if the patch changes the driver",
+                "change the driver, or leave out reset_interfaces",
+            )
             raise InvalidInput([wrong])
         return render_node(request, NODE_VIEW.whole(request.minor), _apply_patch(request, patch, reset_interfaces=reset))
 
     @route("DELETE", "/v1/nodes/{node}", policy=DELETE, role="system-admin", alternative_rules=(DELETE_OWN,), status=204)
     def delete(self, request: APIRequest) -> None:
-        """Delete a node and its ports."""
+        """Delete a node and the records that belong to it, such as its ports."""
         node = request.node(rule=VIEW_NODE)
         request.enforce(node, DELETE if request.is_allowed(DELETE, node) else DELETE_OWN)
         request.rpc("delete_node", node=node.uuid)
 
     @route("GET", "/v1/nodes/{node}/validate", policy="baremetal:node:validate", role="member")
     def validate(self, request: APIRequest) -> dict[str, InterfaceValidation]:
-        """Validate the interfaces of a node: report for each whether its settings are complete."""
+        """Validate the interfaces of a node: report for each whether its settings are complete, and the reason if not."""
         return _validate(request, request.node())
 
     @route(
@@ -160,7 +169,7 @@ class NodesResource:
         ),
     )
     def validate_named(self, request: APIRequest) -> dict[str, InterfaceValidation]:
-        """Validate the interfaces of the node that the query names."""
+        """Validate the interfaces of the node in the query. Either node or node_uuid is required."""
         ident = request.query.get("node_uuid") or request.query.get("node")
         if ident is None:
             raise InvalidInput([Problem("node", "is missing", "give the UUID or name of the node")])
@@ -193,12 +202,12 @@ def _check_patch(patch: Sequence[PatchOperation], minor: int) -> None:
     for operation in patch:
         if operation.field not in PATCH_FIELDS.by_name:
             names = ", ".join(sorted(field.name for field in PATCH_FIELDS.declared if field.since <= minor))
-            raise operation.error(f"{operation.field[:64]!r} cannot be changed", f"allowed are {names}")
+            raise operation.error(f"the field {operation.field[:64]!r} cannot be changed", f"changeable are {names}")
     check_versions((PATCH_FIELDS.by_name[operation.field] for operation in patch), minor)
 
 
 def _apply_patch(request: APIRequest, patch: list[PatchOperation], *, reset_interfaces: bool) -> NodeRecord:
-    """Apply *patch* to the node. If another writer changes the node before the write, read the node again and repeat."""
+    """Apply *patch* to the node and return the result. If the node changes before the write, read it again and repeat."""
     return retry_on_revision_conflict(lambda: _apply_patch_once(request, patch, reset_interfaces=reset_interfaces))
 
 

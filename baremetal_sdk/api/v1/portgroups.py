@@ -1,4 +1,4 @@
-"""``/v1/portgroups`` and ``/v1/nodes/{node}/portgroups``: port groups, which bond ports of a node."""
+"""API resource ``/v1/portgroups``: port groups, which bond several ports of a node into one network link."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ _FIELDS = WritableFields(
     optional("name", NAME, "The unique name of the port group."),
     optional("physical_network", text(64, 1), "The physical network of the port group.", 102),
     optional("properties", OBJECT, "The bonding options, with names of the Linux bonding driver.", 26),
-    optional("standalone_ports_supported", BOOLEAN, "True if its ports can also be used as separate ports."),
+    optional("standalone_ports_supported", BOOLEAN, "True if the ports of the group can also be used alone."),
     only_at_creation=(Parameter("node_uuid", UUID, "The UUID of the node."),),
     required=("node_uuid",),
     not_removable=("mode",),
 )
 _FILTERS = (
-    Parameter("address", MAC, "The MAC address."),
+    Parameter("address", MAC, "The MAC address of the port group."),
     Parameter("conductor_groups", STRINGS, "The conductor groups of the nodes, separated by commas.", 99),
     Parameter("node", UUID_OR_NAME, "The UUID or name of the node."),
     Parameter("shard", STRINGS, "The shards of the nodes, separated by commas.", 106),
@@ -65,7 +65,7 @@ _FILTERS = (
 
 
 class PortgroupsResource(NodeResource):
-    """Port groups of nodes."""
+    """Routes of port groups. A port group with ports cannot be deleted."""
 
     view = PORTGROUP_VIEW
     fields = _FIELDS
@@ -84,18 +84,18 @@ class PortgroupsResource(NodeResource):
     )
 
     def where(self, request: APIRequest) -> Mapping[str, Any]:
-        """Select by node or address. Raises ``InvalidInput`` for more than one filter."""
+        """Return the conditions for the filters ``node`` and ``address``. Raises ``InvalidInput`` for more than one filter."""
         given = [name for name in ("address", "conductor_groups", "node", "shard") if name in request.query]
         if len(given) > 1:
             raise InvalidInput(f"{', '.join(given)}: cannot be used together; use one of them")
         return {"node_uuid": crud.resolve_filter_node(request), "address": request.query.get("address")}
 
     def node_where(self, request: APIRequest) -> Mapping[str, Any]:
-        """Select by shard or conductor group of the node."""
+        """Return the conditions for the shard and the conductor group of the node."""
         return {"shard": request.query.get("shard"), "conductor_group": request.query.get("conductor_groups")}
 
     def prepare(self, request: APIRequest, values: dict[str, Any]) -> None:
-        """Raise ``InvalidInput`` for an invalid name, then resolve the node."""
+        """Check the name of the new port group, and replace its node by the UUID of the node."""
         crud.check_name(values.get("name"))
         super().prepare(request, values)
 

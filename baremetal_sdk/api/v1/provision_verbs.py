@@ -1,4 +1,4 @@
-"""The body of ``PUT states/provision``: its parameters, and the checks of the arguments that each verb takes."""
+"""The body of requests to change the provision state: a verb and its arguments, and the checks of both."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from baremetal_sdk.api.v1.step_lists import find_step_problems
 from baremetal_sdk.states import DEPLOYWAIT, INSPECTWAIT, VERBS, Verb
 
 FAULTS = ("power failure", "clean failure", "rescue abort failure", "service failure")
-"""Values of the filter ``fault``."""
+"""Values of the field ``fault`` of a node, by which listings of nodes can be filtered."""
 
 ABORTABLE_SINCE: Mapping[str, int] = {INSPECTWAIT: 41, DEPLOYWAIT: 110}
-"""Provision state -> the minor number of the first microversion that may abort in it, if later than that of the verb."""
+"""Provision state -> the minor number of the first microversion in which the verb ``abort`` works in this state."""
 CONFIG_DRIVE_OBJECT_SINCE = 56
 """The minor number of the first microversion that takes ``configdrive`` as an object."""
 CONFIG_DRIVE_VENDOR_DATA_SINCE = 59
@@ -29,21 +29,29 @@ PROVISION_BODY = (
     Parameter(
         "target",
         _TARGET,
-        "Verb: one of " + ", ".join(VERBS) + ".",
+        "The provision verb to run: " + ", ".join(VERBS) + ".",
         required=True,
     ),
-    optional("configdrive", ANY, "Config drive: a URL, a compressed ISO image in base 64, or (since 1.56) its content."),
-    optional("clean_steps", ARRAY, "Clean steps, in order."),
-    optional("deploy_steps", ARRAY, "Deploy steps; their priorities set the order.", 69),
-    optional("disable_ramdisk", BOOLEAN, "Run the steps without a ramdisk on the machine.", 70),
-    optional("rescue_password", text(255), "Password of the rescue ramdisk.", 38),
-    optional("runbook", UUID_OR_NAME, "UUID or name of a runbook to use instead of a list of steps.", 92),
-    optional("service_steps", ARRAY, "Service steps, in order.", 87),
+    optional(
+        "configdrive",
+        ANY,
+        "The config drive: a URL, a compressed ISO image in base 64 or, since 1.56, an object with its content.",
+    ),
+    optional("clean_steps", ARRAY, "The clean steps to run, in this order."),
+    optional(
+        "deploy_steps", ARRAY, "The deploy steps to run in addition to those of the driver, in the order of their priorities.", 69
+    ),
+    optional("disable_ramdisk", BOOLEAN, "True to run the steps without booting a ramdisk on the machine.", 70),
+    optional("rescue_password", text(255), "The password to log in to the rescue ramdisk.", 38),
+    optional(
+        "runbook", UUID_OR_NAME, "The UUID or name of a runbook whose steps are run, instead of clean_steps or service_steps.", 92
+    ),
+    optional("service_steps", ARRAY, "The service steps to run, in this order.", 87),
 )
 
 
 def parse_provision_body(body: Mapping[str, Any], minor: int) -> tuple[str, dict[str, Any]]:
-    """Return the verb of a request and its arguments.
+    """Return the verb of a request and its arguments (name -> value).
 
     Raises ``NotAcceptable`` if the verb or an argument needs a later microversion, and ``InvalidInput`` for every other fault
     of the request. The conductor checks later whether the node's state allows the verb.
@@ -66,14 +74,16 @@ def _require_exactly_one(verb: Verb, arguments: Mapping[str, Any]) -> None:
     if not verb.exactly_one_of or len(present) == 1:
         return
     wrong = f"cannot be used together with {present[1]}" if present else "is missing"
-    raise InvalidInput([Problem(verb.exactly_one_of[0], wrong, f"{verb.name} needs " + " or ".join(verb.exactly_one_of))])
+    raise InvalidInput(
+        [Problem(verb.exactly_one_of[0], wrong, f"the verb {verb.name} needs " + " or ".join(verb.exactly_one_of))]
+    )
 
 
 def _check_argument(verb: Verb, key: str, value: Any, minor: int) -> None:
     since = verb.arguments.get(key)
     if since is None:
         takers = ", ".join(other.name for other in VERBS.values() if key in other.arguments)
-        raise InvalidInput([Problem(key, f"{verb.name} does not take it", f"use it with {takers}")])
+        raise InvalidInput([Problem(key, f"the verb {verb.name} does not accept this field", f"use it with {takers}")])
     if since > minor:
         raise not_acceptable_before(f"{key} of {verb.name}", since)
     check = _CHECKS.get(key)
@@ -110,7 +120,9 @@ def _check_config_drive(key: str, value: Any, minor: int) -> None:
 
 def _check_config_drive_object(key: str, value: Mapping[str, Any], minor: int) -> None:
     if minor < CONFIG_DRIVE_OBJECT_SINCE:
-        raise InvalidInput([Problem(key, "is an object", f"objects need version 1.{CONFIG_DRIVE_OBJECT_SINCE} or later")])
+        raise InvalidInput(
+            [Problem(key, "cannot be an object in this version", f"objects need version 1.{CONFIG_DRIVE_OBJECT_SINCE} or later")]
+        )
     unknown = sorted(set(value) - _CONFIG_DRIVE_KEYS)
     if unknown:
         known = "allowed are " + ", ".join(sorted(_CONFIG_DRIVE_KEYS))

@@ -1,4 +1,4 @@
-"""Lists of steps in request bodies: of verbs, deploy templates and runbooks."""
+"""Checks of the lists of steps in the bodies of requests: for provision verbs, deploy templates and runbooks."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from baremetal_sdk.api.framework.types import ARRAY, InvalidValue, ValueType
 def find_step_problems(where: str, step: Any, required: tuple[str, ...], known: tuple[str, ...]) -> list[Problem]:
     """Return all problems of one step in a request.
 
-    *where* is the path of the step for the problems, *required* are the keys that it must have, *known* all keys that
-    it may have.
+    *where* is the field of the problems, such as ``clean_steps[0]``. *required* are the keys that a step must have, *known*
+    all keys that it may have.
     """
     if not isinstance(step, dict):
-        return [Problem(where, "is not an object", 'use {"interface": ..., "step": ...}')]
+        return [Problem(where, "is not an object", 'use an object such as {"interface": ..., "step": ...}')]
     problems = [
         Problem(f"{where}.{key}", "is missing", "a step needs " + ", ".join(required)) for key in required if key not in step
     ]

@@ -1,4 +1,4 @@
-"""Types of trait names in requests."""
+"""Types of traits in requests: the checks of their form, and their JSON schemas."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TRAITS = ValueType(_parse_traits, {"type": "array", "items": TRAIT.schema})
 
 
 def parse_path_trait(value: str) -> str:
-    """Return the trait that a path names. Raises ``InvalidInput``."""
+    """Return the trait *value* from a path. Raises ``InvalidInput`` if it does not have the form of a trait."""
     try:
         return _parse_trait(value)
     except InvalidValue as exc:

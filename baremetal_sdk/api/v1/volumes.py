@@ -1,4 +1,4 @@
-"""``/v1/volume``: volume connectors, which identify a node to storage, and volume targets, which are its volumes."""
+"""API resource ``/v1/volume``: volume connectors, which identify a node to storage, and volume targets, which are its volumes."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ SINCE = 32
 _READ, _LIST = "baremetal:volume:get", "baremetal:volume:list"
 DETAIL = dataclasses.replace(LATER_DETAIL, since=SINCE)
 """The query parameter ``detail``. Volumes have it in earlier microversions than other resources."""
-_NODE = Parameter("node_uuid", UUID, "The UUID of the node.")
-_NODE_FILTER = Parameter("node", UUID_OR_NAME, "The UUID or name of the node.")
+_NODE = Parameter("node_uuid", UUID, "The UUID of the node that uses the connector or the volume.")
+_NODE_FILTER = Parameter("node", UUID_OR_NAME, "The UUID or name of the node. By default the records of all nodes are listed.")
 
 _VIEW_PROPERTIES = "baremetal:volume:view_target_properties"
-"""The policy rule for callers that see the properties of volume targets."""
+"""The policy rule for seeing the properties of volume targets."""
 
 
 def _render_properties(request: APIRequest, properties: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -92,7 +92,7 @@ _TARGET = WritableFields(
 
 
 class VolumeIndex(TypedDict):
-    """Links to the connectors and the targets."""
+    """A response with the links to the connectors and the targets."""
 
     links: list[Link]
     connectors: list[Link]
@@ -100,7 +100,7 @@ class VolumeIndex(TypedDict):
 
 
 class VolumesResource:
-    """The index of volume connectors and volume targets."""
+    """Routes with links to volume connectors and volume targets."""
 
     rules: ClassVar[Mapping[str, Persona]] = {_VIEW_PROPERTIES: "secret-reader"}
 
@@ -134,7 +134,7 @@ _OPERATIONS = (
 
 
 class VolumeConnectorsResource(NodeResource):
-    """Volume connectors of nodes. A conductor refuses changes while the node is on."""
+    """Routes of volume connectors. A conductor refuses changes and deletions while the node is on."""
 
     view = CONNECTOR_VIEW
     fields = _CONNECTOR
@@ -146,7 +146,7 @@ class VolumeConnectorsResource(NodeResource):
 
 
 class VolumeTargetsResource(NodeResource):
-    """Volume targets of nodes. A conductor refuses changes while the node is on."""
+    """Routes of volume targets. A conductor refuses changes and deletions while the node is on."""
 
     view = TARGET_VIEW
     fields = _TARGET
