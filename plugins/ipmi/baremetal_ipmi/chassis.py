@@ -46,7 +46,7 @@ class Control(IntEnum):
 
 
 def get_power_state(session: IPMISession, deadline: Deadline) -> PowerState:
-    """Return the power state of the chassis."""
+    """Return the power state of the chassis, on or off. Raises IPMIError for an empty status."""
     answer = session.request(_CHASSIS, _GET_STATUS, deadline=deadline)
     if not answer:
         raise IPMIError("the chassis status is empty")
@@ -54,7 +54,7 @@ def get_power_state(session: IPMISession, deadline: Deadline) -> PowerState:
 
 
 def send_control(session: IPMISession, action: Control, deadline: Deadline) -> None:
-    """Send a Chassis Control command."""
+    """Send a Chassis Control command. Return when the BMC has accepted the command, perhaps before it takes effect."""
     session.request(_CHASSIS, _CONTROL, [action], deadline=deadline)
 
 
@@ -94,18 +94,21 @@ def set_light(session: IPMISession, on: bool, deadline: Deadline) -> None:
 
 
 def set_boot_device(session: IPMISession, device: BootDevice, *, persistent: bool, uefi: bool, deadline: Deadline) -> None:
-    """Set the boot flags to *device*, for the next boot or every boot, in UEFI mode if *uefi* is true."""
+    """Set the boot flags to *device*: for every boot if *persistent*, else for the next one; in UEFI mode if *uefi*."""
     flags = _VALID | (_PERSISTENT if persistent else 0) | (_UEFI if uefi else 0)
     session.request(_CHASSIS, _SET_BOOT_OPTIONS, [_BOOT_FLAGS, flags, _DEVICE_SELECTORS[device], 0, 0, 0], deadline=deadline)
 
 
 def keep_boot_device(session: IPMISession, deadline: Deadline) -> None:
-    """Keep the boot flags valid if no power command follows within 60 seconds."""
+    """Disable the BMC's timeout that clears the boot flags if no power command follows within 60 seconds."""
     session.request(_CHASSIS, _SET_BOOT_OPTIONS, [_VALID_BIT_CLEARING, _KEEP_WITHOUT_POWER_COMMAND], deadline=deadline)
 
 
 def get_boot_device(session: IPMISession, deadline: Deadline) -> BootDeviceSetting:
-    """Return the device of the boot flags; empty if the flags are not valid, and without a device if it has no name here."""
+    """Return the boot device in the boot flags.
+
+    Both values are None if the flags are not valid. The device is None if the contract has no name for it.
+    """
     answer = session.request(_CHASSIS, _GET_BOOT_OPTIONS, [_BOOT_FLAGS, 0, 0], deadline=deadline)
     if len(answer) < 4:
         raise IPMIError(f"the boot flags have {len(answer)} bytes; at least 4 are required")

@@ -1,4 +1,4 @@
-"""Login at a BMC, and access to the controllers behind it."""
+"""Connector for IPMI: login at a BMC, and sessions at the BMC itself and at the controllers behind it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class IPMIConnector(Connector[IPMISession]):
     takes_turns = True
 
     def open(self, info: IPMIInfo, tls: ssl.SSLContext | None, deadline: Deadline) -> IPMISession:
-        """Log in, once."""
+        """Log in exactly once with the account of *info*, and return the session at the BMC itself."""
         with request_slot(deadline):
             wire = Wire(
                 info.ipmi_address,
@@ -51,7 +51,10 @@ class IPMIConnector(Connector[IPMISession]):
         session.close(deadline)
 
     def classify(self, exc: Exception) -> Fault:
-        """Return the kind of failure that an error of a session or its socket stands for."""
+        """Return the fault for an exception of a login, a session or its socket.
+
+        Socket errors of this host, such as too many open files, are ``OTHER``: they say nothing about the BMC.
+        """
         meanings = {LoginRefused: Fault.AUTH, SessionLost: Fault.EXPIRED, NoAnswer: Fault.UNREACHABLE, BMCFull: Fault.BUSY}
         for error, fault in meanings.items():
             if isinstance(exc, error):
@@ -63,6 +66,6 @@ class IPMIConnector(Connector[IPMISession]):
 
 @contextmanager
 def borrow_controller(task: Task, kind: Kind) -> Iterator[IPMISession]:
-    """Borrow a session at the node's controller: the BMC itself, or a controller behind it."""
+    """Borrow a session at the controller in the ``driver_info`` of the interface of *kind*: the BMC, or one behind it."""
     with task.session(IPMIConnector) as session:
         yield session.get_for_route(task.info(kind).build_route())

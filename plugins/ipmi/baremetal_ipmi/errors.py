@@ -1,10 +1,10 @@
-"""Errors of a BMC, one class for each kind of failure."""
+"""Errors of logins, sessions and commands at a BMC, one class for each kind of failure."""
 
 from __future__ import annotations
 
 
 class IPMIError(Exception):
-    """Failure at a BMC. The message contains no secrets."""
+    """Base class of the errors of a BMC. The message contains no secrets."""
 
 
 class LoginRefused(IPMIError):
@@ -12,11 +12,11 @@ class LoginRefused(IPMIError):
 
 
 class NoAnswer(IPMIError):
-    """The BMC did not answer in time."""
+    """The BMC did not answer before the deadline. A command may have been carried out."""
 
 
 class SessionLost(IPMIError):
-    """The session has ended; the caller has to log in again."""
+    """The session has ended, and the command was not sent. The caller has to log in again."""
 
 
 class BMCFull(IPMIError):

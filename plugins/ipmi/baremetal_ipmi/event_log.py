@@ -25,7 +25,7 @@ _ERASURE_POLL_INTERVAL_S = 0.2
 
 
 def read_events(session: IPMISession, limit: int, deadline: Deadline) -> list[dict[str, Any]]:
-    """Return the *limit* oldest events of the log, oldest first."""
+    """Return the *limit* oldest events of the log, oldest first, in the form of :func:`parse_event`."""
     found: list[dict[str, Any]] = []
     number = _FIRST_ENTRY
     while len(found) < limit:
@@ -46,7 +46,10 @@ def read_events(session: IPMISession, limit: int, deadline: Deadline) -> list[di
 
 
 def clear_events(session: IPMISession, deadline: Deadline) -> None:
-    """Erase the log, and wait until the BMC reports that the erasure is complete."""
+    """Erase the log, and wait until the BMC reports that the erasure is complete.
+
+    Raises DeadlineExceeded if the erasure is not complete by *deadline*. The BMC may still complete it.
+    """
     reservation = session.request(_STORAGE, _RESERVE, deadline=deadline)[:2]
     action = _START_ERASURE
     while True:
@@ -54,13 +57,13 @@ def clear_events(session: IPMISession, deadline: Deadline) -> None:
         if answer and answer[0] & 0x0F == _ERASURE_DONE:
             return
         if deadline.expired:
-            raise DeadlineExceeded("the BMC did not erase its event log in time")
+            raise DeadlineExceeded("the event log was not erased in time: the BMC has begun to erase it; read the log again later")
         action = _GET_ERASURE_STATUS
         time.sleep(min(_ERASURE_POLL_INTERVAL_S, deadline.remaining()))
 
 
 def parse_event(record: bytes) -> dict[str, Any]:
-    """Return the fields of a record of sixteen bytes (tables 32-1 to 32-3)."""
+    """Return the fields of an event record of sixteen bytes, as JSON values (tables 32-1 to 32-3)."""
     kind = record[2]
     fields: dict[str, Any] = {"id": int.from_bytes(record[:2], "little"), "record_type": kind}
     if kind == _SYSTEM_EVENT or kind in _OEM_TIMESTAMPED:

@@ -39,7 +39,8 @@ class IPMIInfo(DriverInfo):
     )
     ipmi_protocol_version: str = option("IPMI version. Version 1.5 is not supported.", default="2.0", choices=("2.0",))
     ipmi_bridging: str = option(
-        "Whether the BMC forwards commands to another controller: no, single for directly, dual by way of a third controller.",
+        "Controller that gets the commands: no for the BMC itself, single for a controller behind it, dual for a controller "
+        "behind a transit controller.",
         default="no",
         choices=("no", "single", "dual"),
     )
@@ -50,7 +51,7 @@ class IPMIInfo(DriverInfo):
         "Address of the target controller on its channel, such as 0x72; required for bridging.", default=None
     )
     ipmi_transit_channel: int | None = option(
-        "Channel of the transit controller at the BMC; required for dual bridging.",
+        "Channel of the BMC that leads to the transit controller; required for dual bridging.",
         default=None,
         minimum=0,
         maximum=_MAX_CHANNEL,
@@ -64,7 +65,10 @@ class IPMIInfo(DriverInfo):
     )
 
     def check(self) -> Iterable[Problem]:
-        """Yield the values that exceed the limits of the protocol, and the missing options of bridging."""
+        """Yield the problems of username, password and key Kg, and the missing or invalid options of bridging.
+
+        IPMI allows 16 bytes for the username and 20 for the password.
+        """
         if len(self.ipmi_username.encode()) > _MAX_USERNAME_BYTES:
             yield Problem("driver_info/ipmi_username", "is too long", f"IPMI allows {_MAX_USERNAME_BYTES} bytes")
         if len(self.ipmi_password.encode()) > _MAX_PASSWORD_BYTES:
@@ -87,7 +91,7 @@ class IPMIInfo(DriverInfo):
                 yield Problem(f"driver_info/ipmi_{name}_address", "is not the address of a controller", allowed)
 
     def endpoint(self) -> Endpoint:
-        """Return the BMC's address, port and account."""
+        """Return the BMC's address, port and account. Controllers behind one BMC have the same endpoint."""
         return Endpoint("ipmi", self.ipmi_address, self.ipmi_port, self.ipmi_username or None)
 
     def build_route(self) -> Route | None:
@@ -105,7 +109,10 @@ def _build_hop(channel: int | None, address: str | None) -> Hop | None:
 
 
 def _parse_address(text: str | None) -> int | None:
-    """Return the address of a controller, or None. The lowest bit of that byte is not part of the address (IPMB 1.0, 3.1)."""
+    """Return the address of a controller, an even number from 0x02 to 0xFE; None if *text* is missing or no such address.
+
+    The lowest bit of the byte is not part of the address (IPMB 1.0, 3.1).
+    """
     try:
         value = int(text or "", 0)
     except ValueError:

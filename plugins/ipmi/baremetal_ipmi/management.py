@@ -39,12 +39,16 @@ class IPMIManagement(ManagementInterface, NMIControl, IndicatorControl, SensorRe
     supported_boot_devices = chassis.BOOT_DEVICES
 
     def get_boot_device(self, task: Task) -> BootDeviceSetting:
-        """Return the device of the boot flags. Without valid flags, IPMI does not report the boot device."""
+        """Return the boot device in the boot flags. Without valid flags both values are None: IPMI has no other report."""
         with borrow_controller(task, self.kind) as session:
             return chassis.get_boot_device(session, task.deadline)
 
     def set_boot_device(self, task: Task, device: BootDevice, persistent: bool = False) -> None:
-        """Set the boot flags."""
+        """Set the boot flags to *device*. Raises NotSupported if the BMC refuses the device.
+
+        With ``ipmi_disable_boot_timeout`` the flags stay valid without a power command. If the BMC refuses that setting, the
+        refusal is only logged.
+        """
         info: IPMIInfo = task.info(self.kind)
         uefi = boots_in_uefi_mode(task.node)
         with borrow_controller(task, self.kind) as session:
@@ -56,28 +60,31 @@ class IPMIManagement(ManagementInterface, NMIControl, IndicatorControl, SensorRe
                 raise NotSupported(f"the BMC of node {task.node.label} refuses {device} as its boot device: {exc}") from None
 
     def inject_nmi(self, task: Task) -> None:
-        """Send the diagnostic interrupt."""
+        """Send the diagnostic interrupt. Raises NotSupported if the BMC does not support it."""
         with borrow_controller(task, self.kind) as session:
             chassis.send_interrupt(session, task.deadline)
 
     def get_sensors_data(self, task: Task) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
-        """Return the readings of the BMC's own sensors."""
+        """Read the sensors of the node's controller: sensor type -> sensor name -> reading.
+
+        Sensors of other controllers are omitted.
+        """
         with borrow_controller(task, self.kind) as session:
             return read_sensors(session, task.deadline)
 
     def get_supported_indicators(self, task: Task) -> Mapping[str, Mapping[str, Any]]:
-        """Return the identify light, which cannot be set to blink."""
+        """Return the only light, ``chassis/identify``, which can be set to on and off but not to blinking."""
         states = sorted((IndicatorState.ON.value, IndicatorState.OFF.value))
         return {_COMPONENT: {_LIGHT: {"readonly": False, "states": states}}}
 
     def get_indicator_state(self, task: Task, component: str, indicator: str) -> IndicatorState:
-        """Return the state of the identify light."""
+        """Return the state of the identify light. Raises InvalidInput for any other light."""
         _check_light(component, indicator)
         with borrow_controller(task, self.kind) as session:
             return chassis.get_light(session, task.deadline)
 
     def set_indicator_state(self, task: Task, component: str, indicator: str, state: IndicatorState) -> None:
-        """Switch the identify light on or off."""
+        """Switch the identify light on or off. Raises InvalidInput for any other state or light."""
         _check_light(component, indicator)
         if state not in (IndicatorState.ON, IndicatorState.OFF):
             raise InvalidInput(f"state: {state} cannot be set; allowed are OFF and ON")
@@ -97,7 +104,10 @@ def _check_light(component: str, indicator: str) -> None:
 
 
 def boots_in_uefi_mode(node: Node) -> bool:
-    """Return whether the node boots in UEFI mode: by its instance, otherwise by its properties, otherwise true."""
+    """Return whether the node boots in UEFI mode.
+
+    The capability ``boot_mode`` of ``instance_info`` decides, else that of ``properties``. Without both the mode is UEFI.
+    """
     for source in (node.instance_info, node.properties):
         mode = _parse_capabilities(source).get("boot_mode")
         if mode is not None:

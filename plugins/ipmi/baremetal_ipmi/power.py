@@ -10,7 +10,7 @@ from baremetal_ipmi.info import IPMIInfo
 from baremetal_ipmi.session import IPMISession
 
 SAMPLE_TIMEOUT_S = 10.0
-"""Seconds for one read of power sync."""
+"""Time limit of one read by power sync, in seconds."""
 
 
 class IPMIPower(PowerInterface, PowerSampling[IPMISession]):
@@ -21,19 +21,22 @@ class IPMIPower(PowerInterface, PowerSampling[IPMISession]):
     supported_states = frozenset({PowerState.ON, PowerState.OFF, PowerState.REBOOT, PowerState.SOFT_OFF})
 
     def get_power_state(self, task: Task) -> PowerState:
-        """Return the power state from the chassis status."""
+        """Read the power state, on or off, from the chassis status."""
         with borrow_controller(task, self.kind) as session:
             return chassis.get_power_state(session, task.deadline)
 
     def set_power_state(self, task: Task, state: PowerState) -> None:
-        """Send the chassis command for *state*, unless the machine already has that state."""
+        """Read the power state, and send the chassis command that leads to *state*.
+
+        Nothing is sent if the machine already has that state. A reboot powers on a machine that is off.
+        """
         with borrow_controller(task, self.kind) as session:
             action = _choose_command(state, chassis.get_power_state(session, task.deadline))
             if action is not None:
                 chassis.send_control(session, action, task.deadline)
 
     def sample_power(self, session: IPMISession, target: IPMIInfo, deadline: Deadline) -> PowerState | None:
-        """Read the chassis status over a kept session."""
+        """Read the power state of the controller of *target* with one Get Chassis Status command over *session*."""
         return chassis.get_power_state(session.get_for_route(target.build_route()), deadline.within(SAMPLE_TIMEOUT_S))
 
 

@@ -56,7 +56,7 @@ class Route(NamedTuple):
 
 
 def unwrap_response(response: dict[str, Any], route: Route) -> dict[str, Any]:
-    """Return the target's response.
+    """Return the response of the target controller from *response*, the BMC's response to a bridged command.
 
     Some controllers return it within the response to Send Message, others in a separate message. Raises
     :class:`~baremetal_ipmi.errors.IPMIError` if a controller did not forward the message.

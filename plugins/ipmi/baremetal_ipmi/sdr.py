@@ -58,10 +58,11 @@ _READABLE_MASKS = (0x20, 0x10, 0x08, 0x04, 0x02, 0x01)
 
 @dataclass(frozen=True)
 class SensorRecord:
-    """Sensor of the BMC itself.
+    """One sensor of a controller, from its sensor data record.
 
     *signed* is the format of raw values: 0 for unsigned, 1 for ones' complement, 2 for two's complement. *factors* are M, B
-    and the exponents of B and of the result. They are None for a sensor that has states and no reading.
+    and the exponents of B and of the result. They are None for a sensor that has states and no reading. *unit* and
+    *linearization* are codes of IPMI. *raw_thresholds* are names and raw values.
     """
 
     number: int
@@ -76,7 +77,7 @@ class SensorRecord:
     raw_thresholds: tuple[tuple[str, int], ...] = ()
 
     def convert(self, raw: int) -> float | None:
-        """Return the reading for a raw value, or None if the value has none."""
+        """Return the reading in the sensor's unit for the raw byte *raw*, or None if it cannot be converted."""
         curve = _LINEARIZATIONS.get(self.linearization)
         if self.factors is None or curve is None:
             return None
@@ -88,7 +89,7 @@ class SensorRecord:
         return round(found, 3)
 
     def convert_thresholds(self) -> dict[str, float]:
-        """Return the thresholds of the record."""
+        """Return the thresholds that can be converted: name -> value in the sensor's unit."""
         values = {name: self.convert(raw) for name, raw in self.raw_thresholds}
         return {name: value for name, value in values.items() if value is not None}
 
@@ -102,9 +103,9 @@ class SensorRecord:
 
 
 def read_sensor_records(session: IPMISession, deadline: Deadline) -> tuple[SensorRecord, ...]:
-    """Return the sensors of the BMC.
+    """Return the records of the sensors that belong to the session's controller.
 
-    The records are read once in a session, and again if the BMC reports a change.
+    They are read once in a session, and again if the controller reports that its records have changed.
     """
     info = session.request(_STORAGE, _INFO, deadline=deadline)
     # The number of records, and the times of the last addition and the last erasure.
@@ -116,7 +117,10 @@ def read_sensor_records(session: IPMISession, deadline: Deadline) -> tuple[Senso
 
 
 def _read_records(session: IPMISession, deadline: Deadline) -> Iterator[bytes]:
-    """Yield all records unchanged."""
+    """Yield the raw bytes of all sensor data records.
+
+    Raises IPMIError if the controller lists too many, because a list with a loop would never end.
+    """
     repository = _Repository(session, deadline)
     number = 0
     for _ in range(_MAX_RECORDS):
@@ -134,7 +138,7 @@ def _read_records(session: IPMISession, deadline: Deadline) -> Iterator[bytes]:
 
 
 class _Repository:
-    """Records of one BMC. Each is read with one request if the BMC supports that.
+    """Reader of the sensor data records of one controller. It reads each with one request if the controller supports that.
 
     A record that is read in parts requires a reservation. A BMC has only one for all clients (IPMI 2.0, 33.11), so that each
     client cancels the reservation of the others. A record that is read at once requires none (33.12).

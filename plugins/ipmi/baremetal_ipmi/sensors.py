@@ -50,11 +50,14 @@ _UNITS = {
 """Units (table 43-15)."""
 
 _THRESHOLD_STATUSES = ((0x24, "nr"), (0x12, "cr"), (0x09, "nc"))
-"""Threshold bits of a reading, worst first, and the status for each."""
+"""Bits of the exceeded thresholds in a reading, and the status for them, worst first."""
 
 
 def read_sensors(session: IPMISession, deadline: Deadline) -> dict[str, dict[str, dict[str, Any]]]:
-    """Return sensor type -> sensor -> reading. Sensors that the BMC lists but does not know are omitted."""
+    """Read all sensors of the session's controller: sensor type -> sensor name -> reading.
+
+    A sensor is omitted if the controller refuses to read it.
+    """
     found: dict[str, dict[str, dict[str, Any]]] = {}
     for record in read_sensor_records(session, deadline):
         try:

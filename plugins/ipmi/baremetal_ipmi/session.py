@@ -1,4 +1,4 @@
-"""Sessions at a BMC and at the controllers behind it."""
+"""Sessions at a BMC and at the controllers behind it: one login, which sends one command at a time for all of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from baremetal_ipmi.route import BMC_ADDRESS, SEND_MESSAGE, Route, unwrap_respon
 from baremetal_ipmi.wire import Wire
 
 IDLE_TIMEOUT_S = 50.0
-"""Age at which an idle session is replaced.
+"""Seconds after the last response at which a session counts as lost. The next caller logs in again.
 
 A BMC ends a session without notice after 60 seconds of silence, plus or minus three (IPMI 2.0, 6.12.15).
 """
@@ -25,9 +25,9 @@ _BUSY_PAUSE_RANGE_S = (0.2, 0.8)
 _MIN_TIME_FACTOR = 3.0
 """A command is sent only if this multiple of the typical response time is left."""
 _FASTER_WEIGHT = 0.5
-"""Weight of a response time below the typical one in the moving average."""
+"""Weight of a response time below the typical one, in the moving average of the response times."""
 _SLOWER_WEIGHT = 0.05
-"""Weight of a response time above the typical one."""
+"""Weight of a response time above the typical one, in the same average."""
 _BUSY_CODES = frozenset({0xC0})
 _TIMEOUT = 0xFFFF
 
@@ -41,7 +41,7 @@ class IPMISession:
         self.address = BMC_ADDRESS if route is None else route.target.address
         """IPMB address of the controller."""
         self.cache: tuple[bytes, Any] | None = None
-        """Records that were read once, after the value by which the controller shows their version."""
+        """Version of the sensor data records as the controller reports it, and the parsed records; None until they are read."""
 
     def get_for_route(self, route: Route | None) -> IPMISession:
         """Return the session at the controller at the end of *route* over the same login, or at the BMC itself for None."""
@@ -50,7 +50,8 @@ class IPMISession:
     def request(self, netfn: int, command: int, data: Sequence[int] = (), *, deadline: Deadline) -> bytes:
         """Send one command and return the response's data after the completion code.
 
-        Raises a subclass of :class:`~baremetal_ipmi.errors.IPMIError`.
+        Raises DeadlineExceeded or SessionLost if the command was not sent. Raises other subclasses of
+        :class:`~baremetal_ipmi.errors.IPMIError` if the controller refused it or did not answer.
         """
         return self._login.request(netfn, command, data, route=self._route, deadline=deadline)
 
@@ -60,7 +61,7 @@ class IPMISession:
 
 
 class Login:
-    """One login at a BMC. Commands are sent one at a time, each with a deadline."""
+    """One login at a BMC, shared by the sessions at its controllers. Commands are sent one at a time. Thread-safe."""
 
     def __init__(self, wire: Wire, clock: Callable[[], float] = time.monotonic) -> None:
         self._wire = wire
@@ -78,7 +79,11 @@ class Login:
         return self._sessions.get(route) or self._sessions.setdefault(route, IPMISession(self, route))
 
     def request(self, netfn: int, command: int, data: Sequence[int], *, route: Route | None, deadline: Deadline) -> bytes:
-        """Send one command along *route*, and repeat it if the BMC is too busy."""
+        """Send one command to the controller at the end of *route*, or to the BMC for None, and return the response's data.
+
+        If the BMC is busy, the command is sent again after a short pause, three times in all. Raises BMCFull if it stays busy
+        or *deadline* is near.
+        """
         for _ in range(_MAX_ATTEMPTS - 1):
             try:
                 return self._request_in_slot(netfn, command, data, route=route, deadline=deadline)
@@ -95,7 +100,7 @@ class Login:
     ) -> bytes:
         with request_slot(deadline):
             if not self._lock.acquire(timeout=deadline.remaining()):
-                raise NoAnswer("another command is still waiting for its answer")
+                raise NoAnswer("the command was not sent: an earlier command is still waiting for its response")
             try:
                 return self._request(netfn, command, data, route=route, deadline=deadline)
             finally:
@@ -124,10 +129,12 @@ class Login:
             raise SessionLost(self._lost_reason)
         if deadline.remaining() < _MIN_TIME_FACTOR * (self._typical_s or 0.0):
             # Without time for the response the command would be lost, and the session with it.
-            raise DeadlineExceeded(f"no time left for command {command:#04x} of network function {netfn:#04x}")
+            raise DeadlineExceeded(
+                f"command {command:#04x} of network function {netfn:#04x} was not sent: too little time is left before the deadline"
+            )
         self._wire.deadline = deadline
         # Until the response arrives, the session counts as lost: a late response would be taken for that of the next command.
-        self._lost_reason, began = "an earlier command was not answered", self._clock()
+        self._lost_reason, began = "an earlier command of the session was not answered", self._clock()
         response = self._wire.raw_command(netfn=netfn, command=command, data=tuple(data), bridge_request=route)
         if response["code"] == _TIMEOUT:
             raise NoAnswer(f"no answer to command {command:#04x} of network function {netfn:#04x}")

@@ -25,7 +25,7 @@ class IPMIVendor(VendorInterface):
         ["POST"], background=False, description="Send 'raw_bytes': network function, command and data, such as '0x00 0x01'."
     )
     def send_raw(self, task: Task, raw_bytes: Any = None, **others: Any) -> dict[str, str]:
-        """Send one command unchanged, and return the response's data in hexadecimal digits."""
+        """Send one command unchanged, and return ``{"data": ...}`` with the response's data as hexadecimal digits."""
         _refuse_unknown(others, "raw_bytes")
         function, command, *data = _parse_bytes(raw_bytes)
         with borrow_controller(task, self.kind) as session:
@@ -33,7 +33,7 @@ class IPMIVendor(VendorInterface):
 
     @passthru(["POST"], description="Restart the BMC; the machine keeps running. With 'warm' false it is a cold start.")
     def bmc_reset(self, task: Task, warm: Any = True, **others: Any) -> None:
-        """Restart the BMC, which ends its sessions."""
+        """Restart the BMC, which ends its sessions: a warm reset, or a cold one if *warm* is false. The machine keeps running."""
         _refuse_unknown(others, "warm")
         wanted = {True: True, False: False, "true": True, "false": False}.get(warm.lower() if isinstance(warm, str) else warm)
         if wanted is None:
@@ -43,7 +43,7 @@ class IPMIVendor(VendorInterface):
 
     @passthru(["GET"], background=False, description="Return the oldest 'limit' events of the BMC's event log, oldest first.")
     def get_event_log(self, task: Task, limit: Any = _MAX_EVENTS, **others: Any) -> dict[str, Any]:
-        """Return the events of the log, with the fields that IPMI defines."""
+        """Return the *limit* oldest events of the log as ``{"events": [...]}``. Raises InvalidInput for an invalid *limit*."""
         _refuse_unknown(others, "limit")
         text = str(limit)
         if not (text.isascii() and text.isdigit() and 0 < int(text) <= _MAX_EVENTS):
@@ -53,7 +53,7 @@ class IPMIVendor(VendorInterface):
 
     @passthru(["POST", "DELETE"], background=False, description="Erase the BMC's event log.")
     def clear_event_log(self, task: Task, **others: Any) -> None:
-        """Erase the log. The events cannot be restored."""
+        """Erase the event log, and wait until the erasure is complete. The events cannot be restored."""
         _refuse_unknown(others, "no arguments")
         with borrow_controller(task, self.kind) as session:
             clear_events(session, task.deadline)

@@ -1,4 +1,4 @@
-"""RMCP+ session: pyghmi's protocol code, with a socket, deadlines and retries of this plugin.
+"""RMCP+ session with a BMC: pyghmi's protocol code, with the socket, deadlines and retries of this plugin.
 
 pyghmi's usual session shares sockets and a thread between all BMCs of a process. It waits with ``select()``, which fails
 once more than 1,024 files are open. Its simple session shares nothing but has no timeouts. The class here uses the simple
@@ -22,7 +22,7 @@ from baremetal_ipmi.errors import BMCFull, IPMIError, LoginRefused, NoAnswer
 from baremetal_ipmi.route import SEND_MESSAGE, Route
 
 LOGIN_TIMEOUT_S = 10.0
-"""Seconds for one message of the login. Login messages are sent only once."""
+"""Seconds to wait for the response to one message of a login. These messages are sent only once."""
 
 _MAX_RESPONSE_BYTES = 3000
 _MIN_MESSAGE_BYTES = 14
@@ -54,7 +54,10 @@ class Wire(simplesession.Session):  # type: ignore[misc]
         suite: int | None,
         deadline: Deadline,
     ) -> None:
-        """Log in, exactly once. Raises :class:`~baremetal_ipmi.errors.IPMIError` or :class:`OSError`."""
+        """Log in, exactly once.
+
+        Raises :class:`~baremetal_ipmi.errors.IPMIError` if the login fails, and :class:`OSError` if the socket fails.
+        """
         self.deadline = deadline
         self._first_hash = _SUITE_HASHES.get(suite or 17, _SHA256)
         self._only_hash = suite is not None
@@ -73,7 +76,7 @@ class Wire(simplesession.Session):  # type: ignore[misc]
         simplesession.Session.keepalive_sessions.pop(self, None)
 
     def release_socket(self) -> None:
-        """Close the socket without telling the BMC."""
+        """Close the socket without a message to the BMC."""
         self.logged = 0
         simplesession.Session.keepalive_sessions.pop(self, None)
         if self.socket is not None:
@@ -99,9 +102,12 @@ class Wire(simplesession.Session):  # type: ignore[misc]
         self.logout()
 
     def wait_for_rsp(self, timeout: float | None = None, callout: bool = True) -> None:
-        """Wait for one response. Repeat the request after silence, and raise NoAnswer at the deadline."""
+        """Wait for one response. Repeat the request after silence, and raise NoAnswer at the deadline.
+
+        pyghmi passes *timeout* and *callout*; they have no effect here.
+        """
         if self.deadline.expired:
-            raise NoAnswer("no answer in time")
+            raise NoAnswer("the BMC did not answer before the deadline")
         until_retry = self._retry_at - time.monotonic()
         if self._poll.poll(1000.0 * max(0.0, min(until_retry, self.deadline.remaining()))):
             self.process_pktqueue()
@@ -109,7 +115,7 @@ class Wire(simplesession.Session):  # type: ignore[misc]
             self._handle_silence()
 
     def awaitresponse(self, retry: bool) -> None:
-        """Wait until the current command is answered."""
+        """Wait until the current command is answered or the session breaks. Return at once if *retry* is false."""
         while retry and self.lastresponse is None and self.logged:
             self.wait_for_rsp()
 
@@ -135,7 +141,7 @@ class Wire(simplesession.Session):  # type: ignore[misc]
                 continue
 
     def onlogon(self, parameter: dict[str, Any]) -> None:
-        """Handle the result of the login."""
+        """Finish the login. Raises the error of a failed login."""
         if "error" in parameter:
             self._raise_login_error(str(parameter["error"]))
         super().onlogon(parameter)
@@ -148,7 +154,7 @@ class Wire(simplesession.Session):  # type: ignore[misc]
 
     def _raise_login_error(self, error: str) -> NoReturn:
         if error.startswith("timeout"):
-            raise NoAnswer("no answer")
+            raise NoAnswer("the login failed: the BMC did not answer")
         if self._status in _BUSY_STATUSES:
             raise BMCFull(error)
         # Errors before the first message that depends on the account say nothing about the account.
@@ -190,7 +196,7 @@ class Wire(simplesession.Session):  # type: ignore[misc]
         if self.sessioncontext not in _LOGIN_STATES:
             self._timedout()
         elif time.monotonic() - self._sent_at > LOGIN_TIMEOUT_S:
-            raise NoAnswer("the BMC started a login and did not complete it")
+            raise NoAnswer("the login failed: the BMC started it and did not complete it")
         else:
             # The BMC would count a repeated message as another login, which may lock the account.
             self._retry_at = time.monotonic() + 1.0
@@ -224,7 +230,7 @@ class Wire(simplesession.Session):  # type: ignore[misc]
 
     def _relog(self) -> NoReturn:
         """Fail the login, which pyghmi's method would start again."""
-        raise NoAnswer("the BMC forgot a login that was in progress")
+        raise NoAnswer("the login failed: the BMC lost it while it was in progress")
 
     def _get_session_challenge(self) -> NoReturn:
         """Refuse a login by IPMI 1.5, which pyghmi starts if the BMC does not announce IPMI 2.0."""
