@@ -57,7 +57,7 @@ def clear_events(session: IPMISession, deadline: Deadline) -> None:
         if answer and answer[0] & 0x0F == _ERASURE_DONE:
             return
         if deadline.expired:
-            raise DeadlineExceeded("the event log was not erased in time: the BMC has begun to erase it; read the log again later")
+            raise DeadlineExceeded("the event log was not erased in time: the BMC has begun to erase it; read it again later")
         action = _GET_ERASURE_STATUS
         time.sleep(min(_ERASURE_POLL_INTERVAL_S, deadline.remaining()))
 

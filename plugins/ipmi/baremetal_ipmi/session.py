@@ -50,8 +50,8 @@ class IPMISession:
     def request(self, netfn: int, command: int, data: Sequence[int] = (), *, deadline: Deadline) -> bytes:
         """Send one command and return the response's data after the completion code.
 
-        Raises DeadlineExceeded or SessionLost if the command was not sent. Raises other subclasses of
-        :class:`~baremetal_ipmi.errors.IPMIError` if the controller refused it or did not answer.
+        Raises DeadlineExceeded or SessionLost if the command was not sent. Raises another
+        :class:`~baremetal_ipmi.errors.IPMIError` if the controller refused the command or did not answer.
         """
         return self._login.request(netfn, command, data, route=self._route, deadline=deadline)
 
@@ -129,9 +129,8 @@ class Login:
             raise SessionLost(self._lost_reason)
         if deadline.remaining() < _MIN_TIME_FACTOR * (self._typical_s or 0.0):
             # Without time for the response the command would be lost, and the session with it.
-            raise DeadlineExceeded(
-                f"command {command:#04x} of network function {netfn:#04x} was not sent: too little time is left before the deadline"
-            )
+            name = f"command {command:#04x} of network function {netfn:#04x}"
+            raise DeadlineExceeded(f"{name} was not sent: too little time is left before the deadline")
         self._wire.deadline = deadline
         # Until the response arrives, the session counts as lost: a late response would be taken for that of the next command.
         self._lost_reason, began = "an earlier command of the session was not answered", self._clock()

@@ -115,4 +115,4 @@ class TestBootDevice(SimulatorTestCase):
         with task.session(IPMIConnector) as session:
             session.request(0, 1, deadline=task.deadline)
             error = self.assertRaises(DeadlineExceeded, session.request, 0, 1, deadline=Deadline(0.0))
-            self.assertIn("no time left", str(error))
+            self.assertIn("too little time is left", str(error))
