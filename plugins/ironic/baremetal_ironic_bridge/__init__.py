@@ -1,1 +1,1 @@
-"""Runs driver plugins of the bare-metal contract in Ironic, so that one plugin serves both."""
+"""Bridge that offers driver plugins of the bare-metal contract to Ironic as hardware types and interfaces."""

@@ -1,4 +1,4 @@
-"""Adapters for the console, rescue and vendor interfaces."""
+"""Adapters that offer plugins' console, rescue and vendor interfaces to Ironic."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ class ConsoleAdapter(Adapter, base.ConsoleInterface):
     """Offers a plugin's console interface to Ironic."""
 
     def start_console(self, task: Any) -> None:
-        """Start access to the console."""
+        """Start access to the console through the plugin."""
         self.call(task, "start_console")
 
     def stop_console(self, task: Any) -> None:
-        """Stop access to the console."""
+        """Stop access to the console through the plugin."""
         self.call(task, "stop_console")
 
     def get_console(self, task: Any) -> dict[str, str]:
-        """Return the type and URL of the console."""
+        """Return the type and URL of the console as ``{"type": ..., "url": ...}``."""
         found: ConsoleAccess = self.call(task, "get_console")
         return {"type": found.type, "url": found.url}
 
@@ -36,7 +36,10 @@ class RescueAdapter(Adapter, base.RescueInterface):
     """Offers a plugin's rescue interface to Ironic."""
 
     def rescue(self, task: Any) -> str:
-        """Boot the rescue system, and return the state for Ironic: rescued, or waiting for polls."""
+        """Boot the rescue system. Return the provision state for Ironic: ``rescue`` if done, ``rescue wait`` if polls follow.
+
+        Raises UnsupportedDriverExtension if the plugin waits for an event.
+        """
         outcome = self.call(task, "rescue", timeout=float(CONF.contract.step_timeout))
         if not isinstance(outcome, Wait):
             return str(states.RESCUE)
@@ -48,12 +51,12 @@ class RescueAdapter(Adapter, base.RescueInterface):
         return str(states.RESCUEWAIT)
 
     def unrescue(self, task: Any) -> str:
-        """Boot the instance again."""
+        """Boot the instance again. Return the state ``active``, which Ironic expects."""
         self.call_without_wait(task, "unrescue")
         return str(states.ACTIVE)
 
     def clean_up(self, task: Any) -> None:
-        """Clean up after the rescue system."""
+        """Remove the record of a waiting rescue, and the resources of the rescue through the plugin."""
         waiting.clear_wait(task.node)
         self.call(task, "clean_up")
 
@@ -71,7 +74,7 @@ class VendorAdapter(Adapter, base.VendorInterface):
             self.driver_routes[name] = {**_describe_passthru(passthru), "func": call}
 
     def validate(self, task: Any, method: str | None = None, **named: Any) -> None:
-        """Check ``driver_info``. The arguments are checked by the vendor method itself."""
+        """Check ``driver_info`` only. The vendor method itself checks its arguments when it runs."""
         super().validate(task)
 
     def _call_for_node(self, passthru: Passthru, task: Any, http_method: str = "", **named: Any) -> Any:

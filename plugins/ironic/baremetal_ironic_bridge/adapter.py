@@ -1,4 +1,4 @@
-"""Base class of all adapters: calls of the plugin's interface, and steps."""
+"""Base class of the adapters: calls a plugin's interface with a task of the contract, and runs its steps for Ironic."""
 
 from __future__ import annotations
 
@@ -39,17 +39,24 @@ class Adapter:
         return {option.name: f"{option.help} {'Required.' if option.required else 'Optional.'}" for option in options}
 
     def validate(self, task: Any) -> None:
-        """Check ``driver_info``. The error contains all problems."""
+        """Check the node's fields through the plugin. The error of Ironic names all problems."""
         with translate_errors():
             self.task(task).validate(self.bridged.kind)
 
     def task(self, task: Any, timeout: float | None = None) -> BridgedTask:
-        """Return the contract's task for Ironic's *task*. Its deadline is *timeout* seconds from now."""
+        """Return a task of the contract for Ironic's *task*.
+
+        Its deadline is *timeout* seconds from now, by default ``[contract] call_timeout``.
+        """
         seconds = timeout or float(CONF.contract.call_timeout)
         return BridgedTask(self._collect_interfaces(task), task, timeout=seconds, connectors=self._connectors)
 
     def call(self, task: Any, method: str, *given: Any, timeout: float | None = None, **named: Any) -> Any:
-        """Call a method of the plugin's interface, and store the driver states that it changed."""
+        """Call *method* of the plugin's interface with the contract's task, *given* and *named*, and return its result.
+
+        Driver states that it changed are stored, also after an error. Errors of the contract become errors of Ironic. The
+        deadline is *timeout* seconds from now, by default ``[contract] call_timeout``.
+        """
         bridged = self.task(task, timeout)
         with translate_errors():
             try:
@@ -58,7 +65,7 @@ class Adapter:
                 bridged.store_states()
 
     def call_without_wait(self, task: Any, method: str) -> None:
-        """Call a method for which Ironic cannot wait. Raises UnsupportedDriverExtension if the method returns Wait."""
+        """Call a method for which Ironic cannot wait. Raises UnsupportedDriverExtension if the method returns a Wait."""
         outcome = self.call(task, method, timeout=float(CONF.contract.step_timeout))
         if outcome is not None:
             raise exception.UnsupportedDriverExtension(
@@ -66,35 +73,35 @@ class Adapter:
             )
 
     def get_clean_steps(self, task: Any) -> list[dict[str, Any]]:
-        """Return the clean steps."""
+        """Return the plugin's clean steps in Ironic's form."""
         return self._describe_steps(Phase.CLEAN)
 
     def get_deploy_steps(self, task: Any) -> list[dict[str, Any]]:
-        """Return the deploy steps."""
+        """Return the plugin's deploy steps in Ironic's form."""
         return self._describe_steps(Phase.DEPLOY)
 
     def get_service_steps(self, task: Any) -> list[dict[str, Any]]:
-        """Return the service steps."""
+        """Return the plugin's service steps in Ironic's form."""
         return self._describe_steps(Phase.SERVICE)
 
     def get_verify_steps(self, task: Any) -> list[dict[str, Any]]:
-        """Return the verify steps."""
+        """Return the plugin's verify steps in Ironic's form."""
         return self._describe_steps(Phase.VERIFY)
 
     def execute_clean_step(self, task: Any, step: Mapping[str, Any]) -> str | None:
-        """Run a clean step."""
+        """Run a clean step. Return Ironic's wait state if the step continues in the background, None if it is complete."""
         return self._run_bridged_step(task, Phase.CLEAN, step)
 
     def execute_deploy_step(self, task: Any, step: Mapping[str, Any]) -> str | None:
-        """Run a deploy step."""
+        """Run a deploy step. Return Ironic's wait state if the step continues in the background, None if it is complete."""
         return self._run_bridged_step(task, Phase.DEPLOY, step)
 
     def execute_service_step(self, task: Any, step: Mapping[str, Any]) -> str | None:
-        """Run a service step."""
+        """Run a service step. Return Ironic's wait state if the step continues in the background, None if it is complete."""
         return self._run_bridged_step(task, Phase.SERVICE, step)
 
     def execute_verify_step(self, task: Any, step: Mapping[str, Any]) -> None:
-        """Run a verify step. Ironic does not wait for verify steps."""
+        """Run a verify step. Raises UnsupportedDriverExtension if it returns a Wait: Ironic does not wait for verify steps."""
         self._run_bridged_step(task, Phase.VERIFY, step)
 
     def require_poll(self, wait: Wait) -> None:
@@ -103,7 +110,7 @@ class Adapter:
             raise exception.UnsupportedDriverExtension(f"{self.bridged.__name__} returned Wait with poll_after but has no poll()")
 
     def store_step_result(self, task: Any, step: Step, arguments: Mapping[str, Any]) -> None:
-        """Store the changes of a completed step in Ironic. Subclasses override this method."""
+        """Store the results of a completed step in Ironic's database. By default nothing is stored."""
 
     def _describe_steps(self, phase: Phase) -> list[dict[str, Any]]:
         return [_describe_step(step, self.bridged.kind) for step in self._interface.steps_of(phase)]
@@ -126,7 +133,7 @@ class Adapter:
         raise exception.DriverOperationError(f"{self.bridged.__name__}.{step.method} returned {outcome!r}, neither None nor Wait")
 
     def _collect_interfaces(self, task: Any) -> dict[Kind, Interface]:
-        """Return the plugins' interfaces of the node, with Ironic's own boot interface if the node uses that."""
+        """Return the node's interfaces of the contract: those of plugins, and Ironic's boot interface if no plugin has one."""
         found: dict[Kind, Interface] = {}
         for kind in Kind:
             other = getattr(task.driver, kind.value, None)

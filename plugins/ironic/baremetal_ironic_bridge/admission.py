@@ -1,4 +1,4 @@
-"""Check of plugin interfaces when Ironic loads them. Interfaces that Ironic cannot run are refused."""
+"""Check of a plugin's interface when its class for Ironic is created. An interface that Ironic cannot run is refused."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def admit(bridged: Any, section: str | None = None) -> Kind:
 
 
 def get_option_types(options_type: type | None) -> dict[str, tuple[Any, Any]]:
-    """Return the plugin's own options: name -> type and default."""
+    """Return the fields of a plugin's ``options_type``: name -> type without ``| None``, and default. Empty for None."""
     if options_type is None:
         return {}
     hints = typing.get_type_hints(options_type)

@@ -1,4 +1,4 @@
-"""Adapters for the boot and deploy interfaces."""
+"""Adapters that offer plugins' boot and deploy interfaces to Ironic."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ class BootAdapter(Adapter, base.BootInterface):
     """Boot capabilities in Ironic's terms: the contract's boot interfaces boot instances, and ramdisks with parameters."""
 
     def prepare_instance(self, task: Any) -> None:
-        """Prepare the boot of the instance."""
+        """Prepare the next boot to start the instance."""
         self.call(task, "prepare_instance")
 
     def clean_up_instance(self, task: Any) -> None:
-        """Undo the preparation of the instance's boot."""
+        """Undo :meth:`prepare_instance`."""
         self.call(task, "clean_up_instance")
 
     def prepare_ramdisk(self, task: Any, ramdisk_params: dict[str, Any]) -> None:
-        """Prepare the boot of a ramdisk."""
+        """Prepare the next boot to start a ramdisk with the kernel parameters *ramdisk_params*: name -> value."""
         self.call(task, "prepare_ramdisk", dict(ramdisk_params))
 
     def clean_up_ramdisk(self, task: Any) -> None:
-        """Undo the preparation of the ramdisk's boot."""
+        """Undo :meth:`prepare_ramdisk`."""
         self.call(task, "clean_up_ramdisk")
 
     def validate_rescue(self, task: Any) -> None:
@@ -47,37 +47,40 @@ class DeployAdapter(Adapter, base.DeployInterface):
     """Offers a plugin's deploy interface to Ironic. A deployment consists of the plugin's deploy steps."""
 
     def deploy(self, task: Any) -> None:
-        """Refuse: Ironic runs the deploy steps."""
+        """Raise UnsupportedDriverExtension: Ironic runs the plugin's deploy steps instead."""
         name = self.bridged.__name__
         raise exception.UnsupportedDriverExtension(f"{name} has no single deploy method; run its deploy steps")
 
     def tear_down(self, task: Any) -> str:
-        """Remove the instance."""
+        """Remove the instance. Return the state ``deleted``, which Ironic expects."""
         self.call_without_wait(task, "tear_down")
         return str(states.DELETED)
 
     def prepare(self, task: Any) -> None:
-        """Prepare the deployment."""
+        """Prepare the deployment, before its first step."""
         self.call(task, "prepare")
 
     def clean_up(self, task: Any) -> None:
-        """Release the resources of the preparation."""
+        """Undo :meth:`prepare`."""
         self.call(task, "clean_up")
 
     def take_over(self, task: Any) -> None:
-        """Restore what another conductor kept for the node."""
+        """Create on this conductor the resources that another conductor held for the deployed node."""
         self.call(task, "take_over")
 
     def prepare_cleaning(self, task: Any) -> None:
-        """Prepare the clean steps."""
+        """Prepare the machine for the clean steps."""
         self.call_without_wait(task, "prepare_cleaning")
 
     def tear_down_cleaning(self, task: Any) -> None:
-        """Clean up after the clean steps."""
+        """Undo :meth:`prepare_cleaning`."""
         self.call(task, "tear_down_cleaning")
 
     def heartbeat(self, task: Any, callback_url: str, agent_version: str, *given: Any, **named: Any) -> None:
-        """Resume a step that waits for an event. Which event the agent reports does not matter."""
+        """Resume the step of the node that waits for an event; any heartbeat of its agent is that event.
+
+        A heartbeat is ignored if no step waits for an event.
+        """
         if waiting.waits_for_event(task.node):
             task.upgrade_lock()
             waiting.handle_event(task)

@@ -1,4 +1,4 @@
-"""Options of the bridge and of its plugins in ironic.conf."""
+"""Options in ironic.conf: those of the bridge in ``[contract]``, and those of each plugin in its section."""
 
 from __future__ import annotations
 
@@ -14,16 +14,35 @@ _TYPES = {bool: cfg.BoolOpt, int: cfg.IntOpt, float: cfg.FloatOpt, str: cfg.StrO
 
 CONF.register_opts(
     [
-        cfg.IntOpt("poll_interval", default=5, min=1, help="Seconds between polls of steps that run in the background."),
-        cfg.IntOpt("call_timeout", default=60, min=1, help="Timeout of one call of a plugin, in seconds."),
-        cfg.IntOpt("step_timeout", default=900, min=1, help="Timeout of one call of a step, in seconds; polls start a new one."),
+        cfg.IntOpt(
+            "poll_interval",
+            default=5,
+            min=1,
+            help="Interval in seconds at which Ironic checks which steps in the background are due for a poll.",
+        ),
+        cfg.IntOpt(
+            "call_timeout",
+            default=60,
+            min=1,
+            help="Time limit of a call of a plugin, in seconds, except for power changes and for calls that step_timeout limits.",
+        ),
+        cfg.IntOpt(
+            "step_timeout",
+            default=900,
+            min=1,
+            help="Time limit of a long call of a plugin, in seconds: a step, one poll of a step, tear-down, inspection, rescue, "
+            "or a vendor method.",
+        ),
     ],
     group="contract",
 )
 
 
 def read_plugin_options(bridged: type[Interface], section: str | None) -> Any:
-    """Return the plugin's own options from *section*, or None for their defaults."""
+    """Return the plugin's own options from *section* of ironic.conf.
+
+    None stands for their defaults, if the plugin has no options or *section* is None.
+    """
     known = get_option_types(bridged.options_type)
     if bridged.options_type is None or section is None:
         return None

@@ -1,4 +1,4 @@
-"""Translation of the contract's errors into Ironic's, and of Ironic's values into the contract's."""
+"""Translation of the contract's errors into Ironic's, and of clients' texts into values of the contract."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ E = TypeVar("E", bound=StrEnum)
 
 @contextmanager
 def translate_errors() -> Iterator[None]:
-    """Translate the contract's errors within the block into those that Ironic's conductor and clients know."""
+    """Translate errors of the contract that leave the ``with`` block into Ironic's. Other exceptions pass."""
     try:
         yield
     except BareMetalError as exc:

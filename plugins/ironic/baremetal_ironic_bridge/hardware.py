@@ -12,11 +12,11 @@ from baremetal_interfaces import Kind
 from baremetal_ironic_bridge.adapter import Adapter
 
 _FALLBACKS: dict[Kind, type] = {Kind.MANAGEMENT: noop_mgmt.NoopManagement, Kind.BOOT: fake.FakeBoot, Kind.DEPLOY: fake.FakeDeploy}
-"""Interfaces without an effect, for kinds that Ironic's generic hardware leaves to each driver."""
+"""Kind -> Ironic's interface without an effect, offered last for the kinds that need an implementation."""
 
 
 class BridgedHardware(generic.GenericHardware):
-    """Hardware type with the plugins' interfaces first and Ironic's own after them.
+    """Hardware type that lists the interfaces of a plugin first and Ironic's own after them.
 
     Ironic's interfaces reach the machine through those of the plugins.
     """
@@ -34,7 +34,10 @@ class BridgedHardware(generic.GenericHardware):
 
 
 def hardware_type(name: str, *bridged: type[Adapter]) -> type[BridgedHardware]:
-    """Return the class of the hardware type *name*, for an entry point of ``ironic.hardware.types``."""
+    """Return a new class for the hardware type *name* with the interfaces *bridged*.
+
+    An entry point of ``ironic.hardware.types`` names the class.
+    """
     members: dict[str, Any] = {"bridged": bridged, "__doc__": f"Machines of the plugin {name}."}
     for kind in Kind:
         members[f"supported_{kind}_interfaces"] = property(functools.partial(BridgedHardware.list_classes, kind=kind))

@@ -20,10 +20,10 @@ LOG = logging.getLogger(__name__)
 
 
 class InspectAdapter(Adapter, base.InspectInterface):
-    """Offers a plugin's inspect interface to Ironic, and stores properties, ports and inventory."""
+    """Offers a plugin's inspect interface to Ironic. Inspections that return a Wait are not supported."""
 
     def inspect_hardware(self, task: Any) -> str:
-        """Inspect the machine."""
+        """Inspect the machine and store properties, ports and inventory. Return the state ``manageable``, as Ironic expects."""
         found = self.call(task, "inspect", timeout=float(CONF.contract.step_timeout))
         if not isinstance(found, Inspection):
             raise exception.HardwareInspectionFailure(
@@ -42,15 +42,15 @@ class BIOSAdapter(Adapter, base.BIOSInterface):
     """Offers a plugin's BIOS interface to Ironic. Settings are read again after each step."""
 
     def apply_configuration(self, task: Any, settings: Any) -> Any:
-        """Run the step of that name, which changes settings."""
+        """Call the plugin's step ``apply_configuration``, which changes *settings*, and return its result."""
         return self.call(task, "apply_configuration", settings)
 
     def factory_reset(self, task: Any) -> Any:
-        """Run the step of that name, which resets all settings."""
+        """Call the plugin's step ``factory_reset``, which resets all settings, and return its result."""
         return self.call(task, "factory_reset")
 
     def cache_bios_settings(self, task: Any) -> None:
-        """Store the current settings in Ironic."""
+        """Read all BIOS settings through the plugin, and make the node's settings in Ironic's database equal to them."""
         settings = [_build_setting(setting) for setting in self.call(task, "get_settings")]
         table, node = objects.BIOSSettingList, task.node.id
         create, update, delete, _ = table.sync_node_setting(task.context, node, settings)
@@ -62,7 +62,7 @@ class BIOSAdapter(Adapter, base.BIOSInterface):
             table.delete(task.context, node, [setting["name"] for setting in delete])
 
     def store_step_result(self, task: Any, step: Step, arguments: Mapping[str, Any]) -> None:
-        """Store the settings again."""
+        """Read the settings again and store them, because the step may have changed them."""
         self.cache_bios_settings(task)
 
 
@@ -70,11 +70,11 @@ class FirmwareAdapter(Adapter, base.FirmwareInterface):
     """Offers a plugin's firmware interface to Ironic. Versions are read again after each step."""
 
     def update(self, task: Any, settings: Any) -> Any:
-        """Run the step of that name, which updates firmware."""
+        """Call the plugin's step ``update``, which updates firmware, and return its result."""
         return self.call(task, "update", settings)
 
     def cache_firmware_components(self, task: Any) -> None:
-        """Store the current components and their versions in Ironic."""
+        """Read all firmware components through the plugin, and store new components and changed versions in Ironic's database."""
         found = {component.component: component for component in self.call(task, "get_components")}
         current = [{"component": name, "current_version": component.current_version} for name, component in found.items()]
         create, update, _ = objects.FirmwareComponentList.sync_firmware_components(task.context, task.node.id, current)
@@ -87,7 +87,7 @@ class FirmwareAdapter(Adapter, base.FirmwareInterface):
                 stored.save()
 
     def store_step_result(self, task: Any, step: Step, arguments: Mapping[str, Any]) -> None:
-        """Store the versions again."""
+        """Read the versions again and store them, because the step may have changed them."""
         self.cache_firmware_components(task)
 
 

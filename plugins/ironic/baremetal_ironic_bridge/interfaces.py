@@ -1,4 +1,4 @@
-"""Ironic interfaces for the interfaces of a plugin, of any kind."""
+"""Creation of an Ironic interface class for a plugin's interface of any kind."""
 
 from __future__ import annotations
 

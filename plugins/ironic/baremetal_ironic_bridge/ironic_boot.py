@@ -1,4 +1,4 @@
-"""Ironic's own boot interface as an interface of the contract, for plugins that use it."""
+"""Ironic's own boot interface as an interface of the contract, for plugins' deploy interfaces that use it."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from baremetal_interfaces import BootInterface, Task
 
 
 class IronicBoot(BootInterface):
-    """Boot interface that calls Ironic's own for one node. An instance serves a single call."""
+    """Boot interface that passes each call to Ironic's boot interface of one node. An instance serves a single call."""
 
     def __init__(self, ironic: Any) -> None:
         super().__init__()
         self._ironic = ironic
 
     def prepare_instance(self, task: Task) -> None:
-        """Prepare the instance by Ironic's boot interface."""
+        """Call ``prepare_instance`` of Ironic's boot interface."""
         self._ironic.driver.boot.prepare_instance(self._ironic)
 
     def clean_up_instance(self, task: Task) -> None:
-        """Clean up the instance by Ironic's boot interface."""
+        """Call ``clean_up_instance`` of Ironic's boot interface."""
         self._ironic.driver.boot.clean_up_instance(self._ironic)
 
     def prepare_ramdisk(self, task: Task, parameters: Mapping[str, Any]) -> None:
-        """Prepare the ramdisk by Ironic's boot interface."""
+        """Call ``prepare_ramdisk`` of Ironic's boot interface."""
         self._ironic.driver.boot.prepare_ramdisk(self._ironic, dict(parameters))
 
     def clean_up_ramdisk(self, task: Task) -> None:
-        """Clean up the ramdisk by Ironic's boot interface."""
+        """Call ``clean_up_ramdisk`` of Ironic's boot interface."""
         self._ironic.driver.boot.clean_up_ramdisk(self._ironic)

@@ -1,4 +1,4 @@
-"""Adapter for the management interface."""
+"""Adapter that offers a plugin's management interface to Ironic."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from baremetal_ironic_bridge.faults import parse_choice
 
 
 class ManagementAdapter(Adapter, base.ManagementInterface):
-    """Offers a plugin's management interface to Ironic. Capabilities that the plugin lacks are refused."""
+    """Offers a plugin's management interface to Ironic. Calls of a capability that the plugin lacks raise Ironic's errors."""
 
     def get_supported_boot_devices(self, task: Any) -> list[str]:
         """Return the boot devices that the machine supports."""
@@ -33,16 +33,16 @@ class ManagementAdapter(Adapter, base.ManagementInterface):
         self.call(task, "set_boot_device", BootDevice(device), persistent=persistent)
 
     def get_boot_device(self, task: Any) -> dict[str, Any]:
-        """Return the device of the next boot."""
+        """Return the boot device as ``{"boot_device": ..., "persistent": ...}``; None stands for a value that is not reported."""
         found = self.call(task, "get_boot_device")
         return {"boot_device": found.device.value if found.device else None, "persistent": found.persistent}
 
     def get_sensors_data(self, task: Any) -> dict[str, Any]:
-        """Return the readings by sensor type."""
+        """Return the sensor readings: sensor type -> sensor name -> reading."""
         return dict(self.call(task, "get_sensors_data"))
 
     def get_supported_boot_modes(self, task: Any) -> list[str]:
-        """Return the boot modes that can be set, or none if the mode cannot be changed."""
+        """Return the boot modes that can be set; an empty list if the plugin cannot change the mode."""
         modes = self._interface.supported_boot_modes if isinstance(self._interface, BootModeControl) else ()
         return sorted(mode.value for mode in modes)
 
@@ -71,12 +71,12 @@ class ManagementAdapter(Adapter, base.ManagementInterface):
         self.call(task, "inject_nmi")
 
     def get_node_health(self, task: Any) -> health_states.HealthState | None:
-        """Return the health that the BMC reports."""
+        """Return the health that the BMC reports, or None if it reports none."""
         found: Health | None = self.call(task, "get_node_health")
         return health_states.HealthState[found.name] if found is not None else None
 
     def get_supported_indicators(self, task: Any, component: str | None = None) -> dict[str, Any]:
-        """Return the lights by component."""
+        """Return the lights of *component*, or of all: component -> light -> description."""
         found = self.call(task, "get_supported_indicators")
         return {name: dict(lights) for name, lights in found.items() if component in (None, name)}
 
@@ -86,15 +86,15 @@ class ManagementAdapter(Adapter, base.ManagementInterface):
         return state.value
 
     def set_indicator_state(self, task: Any, component: str, indicator: str, state: str) -> None:
-        """Set the state of a light."""
+        """Set the state of a light. Raises InvalidParameterValue for an unknown state."""
         self.call(task, "set_indicator_state", component, indicator, parse_choice(IndicatorState, "state", state))
 
     def attach_virtual_media(self, task: Any, device_type: str, image_url: str) -> None:
-        """Attach an image to a virtual drive."""
+        """Attach the image at *image_url* to the virtual drive *device_type*."""
         self.call(task, "attach_virtual_media", parse_choice(VirtualMediaDevice, "device type", device_type), image_url)
 
     def detach_virtual_media(self, task: Any, device_types: list[str] | None = None) -> None:
-        """Detach the images of virtual drives."""
+        """Detach the images of the virtual drives of *device_types*, or of all drives."""
         devices = None
         if device_types:
             devices = [parse_choice(VirtualMediaDevice, "device type", device_type) for device_type in device_types]

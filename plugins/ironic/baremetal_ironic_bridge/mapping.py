@@ -8,7 +8,7 @@ from typing import NamedTuple
 from baremetal_interfaces import Kind
 
 RESERVED_STEPS = frozenset({"power_on", "power_off", "reboot", "hold", "wait"})
-"""Names of steps that Ironic reserves and runs without calling an interface."""
+"""Step names that Ironic reserves: it runs steps of these names itself and calls no interface."""
 
 
 class Place(NamedTuple):
@@ -135,4 +135,4 @@ PLACES: Mapping[Kind, Mapping[str, Place]] = {
 """Interface kind -> method of the contract -> its counterpart in Ironic."""
 
 ANY_KIND: Mapping[str, Place] = _ANY
-"""Parts that all kinds have in common."""
+"""Method or attribute that every kind of interface has -> its counterpart in Ironic."""

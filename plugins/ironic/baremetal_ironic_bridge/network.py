@@ -1,4 +1,4 @@
-"""Adapters for the network and storage interfaces."""
+"""Adapters that offer plugins' network and storage interfaces to Ironic."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from baremetal_ironic_bridge.task import build_port
 
 
 class NetworkAdapter(Adapter, base.NetworkInterface):
-    """Offers a plugin's network interface to Ironic. Each of Ironic's networks is a purpose of the contract."""
+    """Offers a plugin's network interface to Ironic. Ironic's methods for each network become ``attach`` and ``detach``."""
 
     def port_changed(self, task: Any, port_obj: Any) -> None:
-        """Check whether the plugin accepts a port."""
+        """Call the plugin's ``port_changed``, which may refuse the change of the port with an error."""
         self.call(task, "port_changed", build_port(port_obj))
 
     def portgroup_changed(self, task: Any, portgroup_obj: Any) -> None:
-        """Refuse: the contract has no port groups."""
+        """Raise UnsupportedDriverExtension: the contract has no port groups."""
         raise exception.UnsupportedDriverExtension(f"{self.bridged.__name__} does not support port groups")
 
     def vif_attach(self, task: Any, vif_info: dict[str, Any]) -> None:
-        """Attach a VIF to a free port."""
+        """Attach the VIF *vif_info* to a free port of the node."""
         self.call(task, "vif_attach", dict(vif_info))
 
     def vif_detach(self, task: Any, vif_id: str) -> None:
-        """Detach a VIF."""
+        """Detach the VIF *vif_id* from its port."""
         self.call(task, "vif_detach", vif_id)
 
     def vif_list(self, task: Any) -> list[dict[str, Any]]:
-        """Return the attached VIFs."""
+        """Return the attached VIFs, each as ``{"id": ..., ...}``."""
         return [dict(vif) for vif in self.call(task, "vif_list")]
 
     def get_current_vif(self, task: Any, p_obj: Any) -> None:
@@ -99,11 +99,11 @@ class StorageAdapter(Adapter, base.StorageInterface):
     """Offers a plugin's storage interface to Ironic."""
 
     def attach_volumes(self, task: Any) -> None:
-        """Prepare the machine's volumes for use."""
+        """Attach the node's volumes at the storage system."""
         self.call(task, "attach_volumes")
 
     def detach_volumes(self, task: Any) -> None:
-        """Release the machine's volumes."""
+        """Detach the node's volumes at the storage system."""
         self.call(task, "detach_volumes")
 
     def should_write_image(self, task: Any) -> bool:

@@ -14,7 +14,7 @@ from baremetal_ironic_bridge.adapter import Adapter
 
 
 class PollingAdapter(Adapter):
-    """Base class of adapters with polls. Ironic's conductor collects the periodic task from each interface."""
+    """Base class of adapters whose plugin polls its waiting steps. Ironic's conductor runs the periodic task."""
 
     @periodics.node_periodic(  # type: ignore[untyped-decorator]
         purpose="polling plugins for the result of steps in the background",
@@ -24,7 +24,7 @@ class PollingAdapter(Adapter):
         predicate=lambda node: waiting.is_due(node.driver_internal_info),
     )
     def poll_waiting_step(self, task: Any, manager: Any, context: Any) -> None:
-        """Poll the step of one node that is due, under the node's lock."""
+        """Poll the node's waiting step if it is of this interface and due. The poll runs under the node's exclusive lock."""
         if not waiting.is_for_kind(task.node, self.bridged.kind):
             return
         task.upgrade_lock()

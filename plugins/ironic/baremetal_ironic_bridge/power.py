@@ -1,4 +1,4 @@
-"""Adapter for the power interface."""
+"""Adapter that offers a plugin's power interface to Ironic."""
 
 from __future__ import annotations
 
@@ -17,12 +17,15 @@ class PowerAdapter(Adapter, base.PowerInterface):
     """Offers a plugin's power interface to Ironic. A change is complete when a read confirms it, as Ironic requires."""
 
     def get_power_state(self, task: Any) -> str:
-        """Return the power state. A state that is neither on nor off is an error to Ironic."""
+        """Return the power state in Ironic's form: ``power on``, ``power off``, or ``error`` for an unknown state."""
         found: PowerState = self.call(task, "get_power_state")
         return str(states.ERROR) if found is PowerState.UNKNOWN else found.value
 
     def set_power_state(self, task: Any, power_state: str, timeout: int | None = None) -> None:
-        """Set the power state, and wait until a read confirms it."""
+        """Set the power state, and wait up to *timeout* seconds until a read confirms it.
+
+        The default is ``[conductor] power_state_change_timeout``. Raises PowerStateFailure if a read does not confirm the state.
+        """
         bridged = self.task(task, float(timeout or CONF.conductor.power_state_change_timeout))
         with translate_errors():
             try:
@@ -35,6 +38,6 @@ class PowerAdapter(Adapter, base.PowerInterface):
         self.set_power_state(task, PowerState.REBOOT.value, timeout)
 
     def get_supported_power_states(self, task: Any) -> list[str]:
-        """Return the states that the plugin declares, and reboot, which is off and on if the plugin does not declare it."""
+        """Return the states that the plugin declares, and reboot. An undeclared reboot is done as power off and power on."""
         declared: frozenset[PowerState] = self._interface.supported_states  # type: ignore[attr-defined]
         return sorted(state.value for state in declared | {PowerState.REBOOT})

@@ -1,4 +1,4 @@
-"""The contract's task for a task of Ironic."""
+"""Task of the contract that is made from a task of Ironic."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class BridgedTask(LocalTask):
         self._driver_states: dict[Kind, DriverState] = {}
 
     def state(self, kind: Kind | str) -> Any:
-        """Return the plugin's state of the node. :meth:`store_states` stores its changes."""
+        """Return the state that the interface of *kind* keeps for the node. :meth:`store_states` stores its changes."""
         kind = Kind(kind)
         if kind not in self._driver_states:
             fresh = super().state(kind)
@@ -47,7 +47,7 @@ class BridgedTask(LocalTask):
         return self._driver_states[kind]
 
     def store_states(self) -> None:
-        """Store the changed driver states in the node."""
+        """Write the driver states to the node and save it, if a state has changed."""
         before = self._ironic_node.driver_internal_info.get(_STATES_KEY, {})
         after = {**before, **{kind.value: state.dump() for kind, state in self._driver_states.items()}}
         if after != before:

@@ -1,4 +1,7 @@
-"""Steps that wait: their record on the node, and how Ironic resumes them."""
+"""Waiting steps of plugins under Ironic.
+
+``driver_internal_info`` of the node records a waiting step. Polls or the heartbeat of the agent resume it.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ Done = Callable[[Any, Step, Mapping[str, Any]], None]
 
 
 def start_wait(node: Any, step: Step, kind: Kind, *, arguments: Mapping[str, Any], wait: Wait) -> str:
-    """Record a waiting step on the node, and return the provision state for Ironic.
+    """Record a waiting step on the node, and return the provision state in which Ironic waits for it.
 
     A step without ``poll_after`` is resumed like a step after a reboot in Ironic: by the heartbeat of an agent.
     """
@@ -34,26 +37,26 @@ def start_wait(node: Any, step: Step, kind: Kind, *, arguments: Mapping[str, Any
 
 
 def start_rescue_wait(node: Any, wait: Wait) -> None:
-    """Record a waiting rescue on the node."""
+    """Record on the node that its rescue waits for polls, and save the node."""
     identity = {"kind": Kind.RESCUE.value, "phase": "", "step": "rescue", "method": "rescue"}
     _store_wait(node, identity, arguments={}, wait=wait)
     node.save()
 
 
 def clear_wait(node: Any) -> None:
-    """Remove the record of a waiting step from the node."""
+    """Remove the record of a waiting step from the node, without saving the node."""
     if _WAIT_KEY in node.driver_internal_info:
         node.del_driver_internal_info(_WAIT_KEY)
 
 
 def is_due(internal: Mapping[str, Any]) -> bool:
-    """Return whether a waiting step is due for a poll."""
+    """Return whether *internal*, a ``driver_internal_info``, records a step that is due for a poll now."""
     due = (internal.get(_WAIT_KEY) or {}).get("due")
     return due is not None and time.time() >= float(due)
 
 
 def is_for_kind(node: Any, kind: Kind) -> bool:
-    """Return whether a step of *kind* waits, and Ironic still waits for that step."""
+    """Return whether the recorded step belongs to the interface of *kind*, and is still the current step in Ironic."""
     found = node.driver_internal_info.get(_WAIT_KEY) or {}
     if found.get("kind") != kind.value:
         return False
@@ -62,20 +65,23 @@ def is_for_kind(node: Any, kind: Kind) -> bool:
 
 
 def waits_for_event(node: Any) -> bool:
-    """Return whether a step waits for an event instead of polls."""
+    """Return whether the node is in a wait state, and its recorded step waits for an event instead of polls."""
     found = node.driver_internal_info.get(_WAIT_KEY)
     return found is not None and found["due"] is None and node.provision_state in _OPERATIONS
 
 
 def handle_event(task: Any) -> None:
-    """Resume the operation after the event that a step waited for."""
+    """Remove the record of the waiting step, and resume the cleaning, deployment or service of the node."""
     clear_wait(task.node)
     task.node.save()
     _resume(task)
 
 
 def poll_and_continue(task: Any, poll: Poll, done: Done) -> None:
-    """Poll the waiting step. Then wait again, resume the operation, or fail it."""
+    """Call *poll* for the recorded step. If it returns a Wait, record that; if it returns None, call *done* and resume.
+
+    An exception of *poll* or *done* fails the cleaning, deployment, service or rescue.
+    """
     node = task.node
     found = node.driver_internal_info[_WAIT_KEY]
     step = Step(Phase(found["phase"] or "service"), found["step"], found["method"])
