@@ -41,7 +41,11 @@ _SETTINGS = {"settings": Argument('Settings to change, a list of {"name": ..., "
 
 @dataclass(frozen=True)
 class BIOSLimits:
-    """Seconds for a machine to reboot and report its new settings, and seconds between polls."""
+    """Time limits of a change of BIOS settings, in seconds.
+
+    *bios_apply_timeout* is the time after the reboot in which the new settings must be in effect. *bios_poll_interval* is the
+    time between two polls.
+    """
 
     bios_apply_timeout: float = 1800.0
     bios_poll_interval: float = 15.0
@@ -56,7 +60,7 @@ class RedfishBIOS(BIOSInterface):
     options: BIOSLimits
 
     def get_settings(self, task: Task) -> Sequence[BIOSSetting]:
-        """Return all attributes, with their allowed values if the service has an attribute registry."""
+        """Read all BIOS attributes, with types and allowed values if the service has an attribute registry."""
         with borrow_session(task) as session:
             bios = self._read_bios(session, task)
             rules = AttributeRules.read(session, bios.get("AttributeRegistry"))
@@ -66,7 +70,10 @@ class RedfishBIOS(BIOSInterface):
     @step(phase=Phase.DEPLOY, arguments=_SETTINGS)
     @step(phase=Phase.SERVICE, arguments=_SETTINGS)
     def apply_configuration(self, task: Task, settings: Sequence[Mapping[str, Any]]) -> Wait | None:
-        """Change the settings that differ, reboot, and wait until the attributes have the new values."""
+        """Request the settings that differ, reboot the machine, and return a Wait for polls until they are in effect.
+
+        Return None, without a reboot, if no setting differs. Raises InvalidInput with all problems before the first change.
+        """
         with borrow_session(task) as session:
             bios = self._read_bios(session, task)
             current = _get_attributes(bios)
@@ -82,7 +89,7 @@ class RedfishBIOS(BIOSInterface):
     @step(phase=Phase.DEPLOY)
     @step(phase=Phase.SERVICE)
     def factory_reset(self, task: Task) -> Wait | None:
-        """Reset all attributes to their defaults, reboot, and wait until the service reports them again."""
+        """Request the reset of all attributes to their defaults, reboot, and return a Wait for a poll that reads them again."""
         with borrow_session(task) as session:
             target = get_nested(self._read_bios(session, task), "Actions", "#Bios.ResetBios", "target")
             if not isinstance(target, str):
@@ -97,7 +104,7 @@ class RedfishBIOS(BIOSInterface):
         return self._reboot(task, {"wanted": {}})
 
     def poll(self, task: Task, step: Step, state: Mapping[str, Any]) -> Wait | None:
-        """Check whether the requested settings are in effect after the reboot."""
+        """Return None if the requested settings are in effect, else a Wait. Raises DriverError after ``bios_apply_timeout``."""
         with borrow_session(task) as session:
             current = _get_attributes(self._read_bios(session, task))
         missing = [name for name, value in state.get("wanted", {}).items() if current.get(name) != value]
@@ -125,7 +132,7 @@ def _get_attributes(bios: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _get_settings_path(bios: Mapping[str, Any]) -> str:
-    """Return the path of the resource that takes the settings of the next boot."""
+    """Return the path of the resource that takes the settings for the next boot. Raises InvalidInput if there is none."""
     path = get_path(get_nested(bios, "@Redfish.Settings", "SettingsObject"))
     if path is None:
         raise InvalidInput([Problem("settings", "cannot be changed at this system", "its BIOS resource has no settings object")])

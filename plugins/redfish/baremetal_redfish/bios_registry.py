@@ -1,4 +1,4 @@
-"""Attribute registry of BIOS settings, and the check of new settings against it."""
+"""Check of new BIOS settings against the current ones and the service's attribute registry."""
 
 from __future__ import annotations
 
@@ -14,14 +14,20 @@ _SETTINGS_FORM = 'a list of {"name": ..., "value": ...}'
 
 
 class AttributeRules:
-    """Registry entries by attribute name; empty if the service has no registry."""
+    """Rules for the values of BIOS attributes, from the service's attribute registry.
+
+    *entries* maps attribute names to registry entries. An attribute without an entry has no rules.
+    """
 
     def __init__(self, entries: Mapping[str, Mapping[str, Any]]) -> None:
         self._entries = entries
 
     @classmethod
     def read(cls, session: RedfishSession, registry: Any) -> Self:
-        """Read the *registry* of that name, in English if it has several languages."""
+        """Read the attribute registry with the name *registry*, in English if it has several languages.
+
+        The result is empty if the name is missing or the service does not have that registry.
+        """
         if not isinstance(registry, str) or not registry:
             return cls({})
         for file in iterate_members(session, read_root(session).get("Registries")):
@@ -33,7 +39,7 @@ class AttributeRules:
         return cls({})
 
     def setting(self, name: str, value: Any) -> BIOSSetting:
-        """Return the attribute *name* with its *value*, in the form of the API."""
+        """Return the attribute *name* with its *value* as a setting of the contract, with type and limits from the registry."""
         entry = self._entries.get(name, {})
         return BIOSSetting(
             name=name,
@@ -77,9 +83,9 @@ def _get_bound(value: Any) -> int | None:
 
 
 def parse_settings(settings: Any, current: Mapping[str, Any], rules: AttributeRules) -> dict[str, Any]:
-    """Return the requested settings, each with the type of its current value.
+    """Return the requested settings: name -> value, converted to the type of the *current* value.
 
-    Raises InvalidInput with all problems.
+    Raises InvalidInput with all problems: a wrong form, an unknown name, a wrong type, or a value that *rules* do not allow.
     """
     if isinstance(settings, str | Mapping) or not isinstance(settings, Sequence) or not settings:
         raise InvalidInput([Problem("settings", f"{settings!r} is not valid", _SETTINGS_FORM)])

@@ -16,7 +16,7 @@ _FIELD = "instance_info/boot_iso"
 
 
 class RedfishVirtualMediaBoot(BootInterface):
-    """Boots the image of ``instance_info/boot_iso``."""
+    """Boots a machine from the ISO image at the URL in ``instance_info/boot_iso``, over a virtual CD."""
 
     info_type = RedfishInfo
     connector = RedfishConnector
@@ -24,13 +24,13 @@ class RedfishVirtualMediaBoot(BootInterface):
     options: InsertionLimits
 
     def validate(self, task: Task) -> None:
-        """Raise ``InvalidInput`` unless the node has the URL of an image."""
+        """Raise ``InvalidInput`` unless ``instance_info/boot_iso`` is the URL of an image."""
         ImageURL.parse(_FIELD, task.node.instance_info.get("boot_iso"))
 
     def prepare_instance(self, task: Task) -> None:
-        """Insert the image in place of any other, and boot from it at the next start.
+        """Insert the image in place of any other, and set the virtual CD as the device of the next boot.
 
-        If either fails, the drive is left empty.
+        If either fails, the image is ejected and the error is raised.
         """
         image = ImageURL.parse(_FIELD, task.node.instance_info.get("boot_iso"))
         with borrow_system(task, Kind.BOOT) as system:
@@ -51,7 +51,7 @@ class RedfishVirtualMediaBoot(BootInterface):
             VirtualDrives(task, system, self.options).eject([VirtualMediaDevice.CDROM])
 
     def prepare_ramdisk(self, task: Task, parameters: Mapping[str, Any]) -> None:
-        """Refuse: a finished image takes no kernel parameters."""
+        """Raise NotSupported: a finished image takes no kernel parameters."""
         raise NotSupported(
             "boot_interface: redfish-virtual-media boots finished images, which take no kernel parameters; "
             "choose a boot interface for the network (ipxe, pxe) to boot a ramdisk"

@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 
 
 class BootFlag(Enum):
-    """Changed behavior of the driver."""
+    """Changes of the driver's behavior for services with a quirk. Values are descriptions."""
 
     MODE_WITH_TARGET = "send the boot mode with every boot target"
 
 
 class BootQuirk(NamedTuple):
-    """One difference of a vendor's services.
+    """One difference of a vendor's services, and the change of the driver's behavior (*flag*) that it needs.
 
     The patterns are compared without regard to case; *firmware* is the version of the BIOS. *reference_url* is the public
     report of the behavior. *cassette* names the recording in ``tests/plugins/redfish/cassettes`` of such a service with
@@ -47,7 +47,7 @@ BOOT_QUIRKS: tuple[BootQuirk, ...] = (
 
 
 def find_boot_flags(system: Mapping[str, Any], quirks: tuple[BootQuirk, ...] = BOOT_QUIRKS) -> frozenset[BootFlag]:
-    """Return the flags for *system*, the unchanged document of the service."""
+    """Return the changes of behavior for a system, by vendor, model and BIOS version in its JSON document *system*."""
     found = [str(system.get(name) or "").strip().lower() for name in ("Manufacturer", "Model", "BiosVersion")]
     return frozenset(
         quirk.flag

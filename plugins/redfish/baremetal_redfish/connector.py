@@ -1,4 +1,4 @@
-"""Login and logout at a Redfish service."""
+"""Connector for Redfish: login and logout at a service, and the meaning of its exceptions."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _HEADERS = {"Accept": "application/json", "OData-Version": "4.0", "User-Agent": 
 
 
 class RedfishConnector(Connector[RedfishSession]):
-    """Opens sessions: Redfish sessions if the service supports them, otherwise basic authentication."""
+    """Opens Redfish sessions, or uses basic authentication, depending on ``redfish_auth_type`` and the service."""
 
     shareable = True
     takes_turns = True
@@ -57,7 +57,10 @@ class RedfishConnector(Connector[RedfishSession]):
     """Seconds for one request of a thread that has no earlier deadline."""
 
     def open(self, info: RedfishInfo, tls: ssl.SSLContext | None, deadline: Deadline) -> RedfishSession:
-        """Log in, once. Refused credentials are not tried by another kind of login, because failures may lock the account."""
+        """Log in exactly once and return the session. Without a username no login is made.
+
+        Refused credentials are not tried by another kind of login, because failures may lock the account.
+        """
         endpoint = info.endpoint()
         if tls is None and endpoint.tls is not None:
             tls = tls_context(endpoint.tls)
@@ -85,11 +88,11 @@ class RedfishConnector(Connector[RedfishSession]):
         return (info.redfish_auth_type, info.root)
 
     def session_secrets(self, session: RedfishSession) -> tuple[str, ...]:
-        """Return the session's token or its basic authentication header."""
+        """Return the session's token or the value of its basic authentication header; empty without a login."""
         return tuple(value for name, value in session.http.headers.items() if name in ("X-Auth-Token", "Authorization"))
 
     def close(self, session: RedfishSession, deadline: Deadline) -> None:
-        """Delete the session at the service, if it has one, and close the connection."""
+        """Delete the session at the service, if it has one, and close all connections, even if the deletion fails."""
         try:
             if session.login_path is not None:
                 with session.until(deadline):
@@ -101,7 +104,7 @@ class RedfishConnector(Connector[RedfishSession]):
             session.http.close()
 
     def classify(self, exc: Exception) -> Fault:
-        """Return the kind of failure that *exc* stands for.
+        """Return the fault for an exception of sushy, of the HTTP client or of this plugin.
 
         An untrusted certificate is ``OTHER``: the BMC is reachable, and no login was tried.
         """
@@ -132,7 +135,7 @@ def _log_in(session: RedfishSession, info: RedfishInfo) -> None:
 
 
 def _find_sessions_path(session: RedfishSession) -> str | None:
-    """Return the path of the sessions collection, or None.
+    """Return the path of the service's collection of sessions, or None if the service has no sessions.
 
     The service root is readable without a login and links to the collection (DSP0266, 13.3.4).
     """
@@ -164,9 +167,10 @@ def _use_basic_auth(session: RedfishSession, info: RedfishInfo) -> None:
 
 
 def _create_session(session: RedfishSession, info: RedfishInfo, path: str) -> None:
-    """Create a session. With ``auto``, use basic authentication if the service cannot create one.
+    """Create a session at *path* and send its token with all later requests.
 
-    Refused credentials are not tried again by basic authentication.
+    With ``redfish_auth_type`` ``auto``, use basic authentication if the service cannot create a session. Refused credentials
+    are not tried again by basic authentication.
     """
     try:
         response = session.transport.post(path, {"UserName": info.redfish_username, "Password": info.redfish_password}, once=True)
@@ -199,7 +203,7 @@ def _cannot_create_session(exc: sushy.exceptions.HTTPError) -> bool:
 
 
 def _find_session_path(response: RedfishResponse) -> str | None:
-    """Return the path of the new session's resource, or None."""
+    """Return the path of the new session's resource from the response to its creation, or None if it names none."""
     path = response.headers.get("Location")
     if not path:
         try:
@@ -211,12 +215,15 @@ def _find_session_path(response: RedfishResponse) -> str | None:
 
 
 class _CopiedResponse:
-    """Response of an error, for another error about the same response."""
+    """Stand-in for the response that caused the sushy error *exc*, with its status and body.
+
+    Another sushy error can be created from it, because sushy's errors do not keep their response.
+    """
 
     def __init__(self, exc: sushy.exceptions.HTTPError) -> None:
         self.status_code = exc.status_code
         self._body = exc.body
 
     def json(self) -> dict[str, Any]:
-        """Return the body of the response."""
+        """Return the body of the response as sushy expects it: an object with ``error``."""
         return {"error": self._body or {}}

@@ -1,4 +1,4 @@
-"""Errors of Redfish requests, as exceptions that sushy handles."""
+"""Errors of Redfish requests, as subclasses of sushy's exceptions, and what their responses say."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _BUSY_MESSAGES = (
 
 
 class TransportFailed(sushy.exceptions.ConnectionError):  # type: ignore[misc]
-    """The service sent no usable response; *failure* is the reason."""
+    """The service sent no response or no usable one; *failure* is the error of the HTTP client."""
 
     def __init__(self, failure: HTTPSessionError) -> None:
         super().__init__(message=str(failure))
@@ -32,7 +32,7 @@ class TransportFailed(sushy.exceptions.ConnectionError):  # type: ignore[misc]
 
 
 class CredentialsRefused(sushy.exceptions.AccessError):  # type: ignore[misc]
-    """The account or its password is wrong, or the service requires an account."""
+    """The account or its password is wrong. With *anonymous* the request was sent without one, and the service requires one."""
 
     def __init__(self, method: str, url: str, response: Any, *, anonymous: bool = False) -> None:
         super().__init__(method, url, response)
@@ -64,13 +64,13 @@ def _replace_message(exc: Any, message: str) -> None:
 
 
 def get_message_ids(exc: sushy.exceptions.HTTPError) -> tuple[str, ...]:
-    """Return the identifiers of the messages in an error response."""
+    """Return the code of an error response and the identifiers of its messages."""
     messages = exc.extended_info if isinstance(exc.extended_info, list) else []
     return (str(exc.code), *(str(message.get("MessageId", "")) for message in messages))
 
 
 def is_busy(exc: sushy.exceptions.HTTPError) -> bool:
-    """Return whether the same request may succeed later, according to the service."""
+    """Return whether the status or the messages of an error response say that the service is busy and may accept it later."""
     if exc.status_code in _BUSY_STATUSES:
         return True
     identifiers = get_message_ids(exc)

@@ -1,4 +1,4 @@
-"""Firmware versions, and updates by ``UpdateService.SimpleUpdate``, one at a time."""
+"""Firmware interface for Redfish: versions, and updates by ``UpdateService.SimpleUpdate``, one at a time."""
 
 from __future__ import annotations
 
@@ -45,14 +45,18 @@ _TRANSIENT_ERRORS = (sushy.exceptions.ConnectionError, HTTPSessionError, BMCUnre
 
 @dataclass(frozen=True)
 class UpdateLimits:
-    """Seconds for one update including the BMC's restart, and seconds between polls of a BMC that does not answer."""
+    """Time limits of firmware updates, in seconds.
+
+    *firmware_update_timeout* limits one update, with the restart of the BMC. *firmware_poll_interval* is the time between two
+    polls of a BMC that does not answer.
+    """
 
     firmware_update_timeout: float = 3600.0
     firmware_poll_interval: float = 30.0
 
 
 class RedfishFirmware(FirmwareInterface):
-    """Versions and updates of ``bios``, ``bmc`` and the items of the update service's inventory, by their identifiers."""
+    """Reads versions of components and updates them: ``bios``, ``bmc``, and items of the firmware inventory by identifier."""
 
     info_type = RedfishInfo
     connector = RedfishConnector
@@ -60,7 +64,7 @@ class RedfishFirmware(FirmwareInterface):
     options: UpdateLimits
 
     def get_components(self, task: Task) -> Sequence[FirmwareComponent]:
-        """Return the components and their versions."""
+        """Read the names and current versions of all components."""
         with borrow_session(task) as session:
             versions = self._read_versions(session, task)
         return [FirmwareComponent(name, version) for name, version in versions.items()]
@@ -68,15 +72,19 @@ class RedfishFirmware(FirmwareInterface):
     @step(phase=Phase.CLEAN, arguments=_SETTINGS)
     @step(phase=Phase.SERVICE, arguments=_SETTINGS)
     def update(self, task: Task, settings: Sequence[Mapping[str, Any]]) -> Wait | None:
-        """Check all updates, start the first, and continue in polls."""
+        """Check all *settings*, start the first update, and return a Wait. Polls start the others one after the other.
+
+        Raises InvalidInput with all problems before the first update.
+        """
         with borrow_session(task) as session:
             left = _check_settings(settings, self._read_versions(session, task))
             return self._start_next(session, task, left)
 
     def poll(self, task: Task, step: Step, state: Mapping[str, Any]) -> Wait | None:
-        """Poll the current update; once it is done, restart the machine and start the next.
+        """Poll the current update. Once it is done, restart the machine (not after an update of the BMC) and start the next.
 
-        A BMC that does not answer is restarting. That becomes an error only after the update's timeout.
+        Return None after the last update, else a Wait.         A BMC that does not answer may be restarting; that
+        becomes a DriverError only after ``firmware_update_timeout``.
         """
         try:
             with borrow_session(task) as session:
@@ -127,7 +135,7 @@ class RedfishFirmware(FirmwareInterface):
         return found
 
     def _read_inventory(self, session: RedfishSession, system: Mapping[str, Any], inventory: Any) -> list[dict[str, Any]]:
-        """Return the items of the inventory that do not belong to another system."""
+        """Return the documents of the inventory's items, without those that belong only to other systems."""
         mine = get_path(system)
         kept = []
         for item in iterate_members(session, inventory):
@@ -138,7 +146,7 @@ class RedfishFirmware(FirmwareInterface):
         return kept
 
     def _find_target(self, session: RedfishSession, task: Task, service: Mapping[str, Any], component: str) -> str | None:
-        """Return the inventory item that *component* names, or None unless exactly one has that identifier or name."""
+        """Return the path of the inventory item with the identifier or name *component*, or None unless exactly one has it."""
         system = session.read_document(task.info(Kind.FIRMWARE).system_path)
         items = self._read_inventory(session, system, service.get("FirmwareInventory"))
         names = {get_path(item): (str(item.get("Id")).lower(), str(item.get("Name")).lower()) for item in items}

@@ -1,4 +1,4 @@
-"""URL of an image that a BMC fetches."""
+"""URLs of images that a BMC fetches: parsing, and removal of accounts and queries from texts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ class ImageURL:
 
     @classmethod
     def parse(cls, name: str, value: object) -> Self:
-        """Parse *value*. Raises InvalidInput, which names the field *name*, if it is not such a URL."""
+        """Return the instance for the text *value*.
+
+        Raises InvalidInput, which names the field *name*, unless it is a valid http, https or nfs URL.
+        """
         if not isinstance(value, str) or not value.strip():
             raise InvalidInput([Problem(name, "is missing" if not value else "is not text", _ALLOWED)])
         text = value.strip()

@@ -35,7 +35,7 @@ class RedfishInfo(DriverInfo):
         "Computer system at this BMC: its path (/redfish/v1/Systems/1) or its identifier. Required if the BMC has several.",
         default=None,
     )
-    redfish_username: str | None = option("Username of the account at the BMC.", default=None)
+    redfish_username: str | None = option("Username of the account at the BMC; without it no login is made.", default=None)
     redfish_password: str | None = option("Password of the account at the BMC.", default=None, secret=True)
     redfish_verify_ca: str = option(
         "How to verify the BMC's certificate: true for the conductor's system-wide certificate authorities, false for no "
@@ -43,7 +43,8 @@ class RedfishInfo(DriverInfo):
         default="true",
     )
     redfish_auth_type: str = option(
-        "Kind of login: session, basic, or auto for a session with basic authentication as the fallback.",
+        "How to log in: session for a Redfish session, basic for HTTP basic authentication, or auto for a session, and basic "
+        "authentication if the BMC cannot create one.",
         default="auto",
         choices=("auto", "session", "basic"),
     )
@@ -51,16 +52,19 @@ class RedfishInfo(DriverInfo):
 
     @classmethod
     def problems(cls, raw: Mapping[str, Any]) -> list[Problem]:
-        """Return all problems of *raw*. ``redfish_verify_ca`` may also be a JSON boolean."""
+        """Return all problems of *raw*, the node's ``driver_info``. ``redfish_verify_ca`` may also be a JSON boolean."""
         return super().problems(_with_text_verify_ca(raw))
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> Self:
-        """Parse *raw*. ``redfish_verify_ca`` may also be a JSON boolean."""
+        """Return the instance for *raw*, the node's ``driver_info``. ``redfish_verify_ca`` may also be a JSON boolean.
+
+        Raises InvalidInput with all problems.
+        """
         return super().parse(_with_text_verify_ca(raw))
 
     def check(self) -> Iterator[Problem]:
-        """Yield the problems of the address, the account, the files and the service root."""
+        """Yield the problems of the address, the account, the file or directory of authorities, and the service root."""
         wrong = _find_address_problem(self.redfish_address)
         if wrong:
             yield Problem("driver_info/redfish_address", wrong, _ALLOWED_ADDRESS)
@@ -110,7 +114,7 @@ class RedfishInfo(DriverInfo):
 
     @property
     def system_path(self) -> str | None:
-        """Path of the system, or None for the only system."""
+        """Path of the computer system from ``redfish_system_id``; None, without that option, for the BMC's only system."""
         given = (self.redfish_system_id or "").strip().rstrip("/")
         if not given:
             return None

@@ -1,4 +1,4 @@
-"""Inspection out of band: hardware facts from the BMC, without booting the machine."""
+"""Inspect interface for Redfish: reads hardware facts from the BMC, without booting the machine (out of band)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from baremetal_redfish.machine import borrow_session
 
 GIB = 1024**3
 _MIN_DISK_BYTES = 4 * GIB
-"""Size up to which a disk is not the local disk: SD cards and vendors' tools are not for an operating system."""
+"""Disks up to this size are ignored for ``local_gb``: SD cards and vendors' tools are not for an operating system."""
 
 
 class RedfishInspect(InspectInterface):
@@ -22,7 +22,10 @@ class RedfishInspect(InspectInterface):
     connector = RedfishConnector
 
     def inspect(self, task: Task) -> Inspection:
-        """Read the whole system. A part that cannot be read is omitted and logged."""
+        """Read processors, memory, disks and network interfaces of the system.
+
+        A part that cannot be read is omitted and logged. A refused login or a busy BMC is an error.
+        """
         path = task.info(Kind.INSPECT).system_path
         with borrow_session(task) as session:
             parts = SystemParts.read(session, session.read_document(path), task)

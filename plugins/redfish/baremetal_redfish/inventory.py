@@ -1,4 +1,7 @@
-"""Parts of a system, from its Redfish resources. Services omit many values and send some with the wrong type."""
+"""Hardware parts of a system for an inspection, read from its Redfish resources.
+
+Services omit many values and send some with the wrong type; both become None.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ _MIB_IN_GIB = 1024
 
 @dataclass(frozen=True)
 class NetworkInterface:
-    """Ethernet interface. *address* is its MAC address in lower case with colons."""
+    """Ethernet interface of a system. *address* is its MAC address in lower case with colons; *has_link* is the link status."""
 
     name: str | None
     address: str | None
@@ -36,7 +39,7 @@ class NetworkInterface:
 
 @dataclass(frozen=True)
 class Disk:
-    """Drive, or volume of a RAID controller. *size* is in bytes."""
+    """Disk as the machine sees it: a drive, or a volume of a RAID controller. *size* is in bytes."""
 
     name: str | None
     size: int | None
@@ -48,7 +51,7 @@ class Disk:
 
 @dataclass(frozen=True)
 class SystemParts:
-    """Parts of a system. None stands for a value that the BMC does not report."""
+    """Hardware parts of one system. None stands for a value that the BMC does not report. *memory_mb* is in MiB."""
 
     cpus: int | None = None
     cpu_arch: str | None = None
@@ -94,7 +97,10 @@ def drop_none(**values: Any) -> dict[str, Any]:
 
 
 class _ResourceReader:
-    """Reader of linked documents. A document that cannot be read counts as not linked."""
+    """Reader of linked documents. A document that cannot be read counts as not linked and is logged.
+
+    A refused login, an ended session and a busy service raise their errors.
+    """
 
     def __init__(self, session: RedfishSession, task: Task) -> None:
         self._session = session

@@ -20,7 +20,7 @@ class SystemLight(NamedTuple):
 
     @classmethod
     def find(cls, system: Mapping[str, Any]) -> Self | None:
-        """Return the light of *system*, or None. ``IndicatorLED`` has precedence, because it can also blink."""
+        """Return the light in the system's document *system*, or None. ``IndicatorLED`` has precedence, because it can blink."""
         led, active = system.get("IndicatorLED"), system.get("LocationIndicatorActive")
         if isinstance(led, str):
             return cls("IndicatorLED", _INDICATOR_LED_STATES, _INDICATOR_LED_STATES.get(led, IndicatorState.UNKNOWN))
@@ -34,7 +34,7 @@ class SystemLight(NamedTuple):
         return tuple(self.values.values())
 
     def build_change(self, state: IndicatorState) -> dict[str, Any]:
-        """Return the change of the system's document that sets *state*. Raises InvalidInput."""
+        """Return the properties to change in the system's document for *state*. Raises InvalidInput if the light lacks it."""
         for value, value_state in self.values.items():
             if value_state is state:
                 return {self.name: value}

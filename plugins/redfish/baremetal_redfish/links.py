@@ -1,4 +1,4 @@
-"""Reading of linked documents. A link that leads nowhere is not an error, because services omit resources."""
+"""Reading of values and linked documents in Redfish documents, whose services omit many of them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,10 @@ def get_text(value: Any) -> str | None:
 
 
 def follow(session: RedfishSession, reference: Any) -> dict[str, Any] | None:
-    """Return the document behind a reference, or None if the reference or the document is missing."""
+    """Return the document behind a reference, or None if the reference or the document (status 404) is missing.
+
+    Other errors are raised.
+    """
     path = get_path(reference)
     if path is None:
         return None
@@ -45,7 +48,7 @@ def follow(session: RedfishSession, reference: Any) -> dict[str, Any] | None:
 
 
 def iterate_members(session: RedfishSession, reference: Any) -> Iterator[dict[str, Any]]:
-    """Yield the documents of the collection behind a reference.
+    """Yield the documents of the members of the collection behind a reference; none if it is missing.
 
     Some services include the members' contents in the collection; those are not read again.
     """
@@ -57,5 +60,5 @@ def iterate_members(session: RedfishSession, reference: Any) -> Iterator[dict[st
 
 
 def read_root(session: RedfishSession) -> dict[str, Any]:
-    """Return the service root."""
+    """Return the JSON document of the service root."""
     return session.transport.read_document(session.root)

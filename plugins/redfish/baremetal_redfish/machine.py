@@ -1,4 +1,4 @@
-"""Access to a task's Redfish system, and translation of its errors."""
+"""Access to the Redfish system of a task's node, and translation of errors into those of the contract."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _is_raised_in_sushy(exc: BaseException) -> bool:
 
 @contextmanager
 def borrow_system(task: Task, kind: Kind) -> Iterator[System]:
-    """Borrow a session and read the node's system, with the ``driver_info`` of the interface of *kind*."""
+    """Borrow a session as :func:`borrow_session` does, and read the system in the ``driver_info`` of the interface of *kind*."""
     path = task.info(kind).system_path
     with borrow_session(task) as session:
         yield session.system(path)
@@ -67,7 +67,10 @@ def translate_missing(feature: str) -> Iterator[None]:
 
 @contextmanager
 def translate_refusal(name: str, value: object) -> Iterator[None]:
-    """Turn a setting that the service refuses into an error with its name and value."""
+    """Turn the service's refusal of a setting into UnexpectedAnswer, which contains *name* and *value*.
+
+    Refusals have the status 400, 405, 409 or 501. Other errors, and errors of a busy service, pass.
+    """
     try:
         yield
     except sushy.exceptions.HTTPError as exc:

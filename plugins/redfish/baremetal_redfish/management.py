@@ -1,4 +1,4 @@
-"""Boot device, boot mode, secure boot, health, lights and virtual media of a system."""
+"""Management interface for Redfish: boot settings, interrupt, health, sensors, light and virtual media of a system."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class RedfishManagement(
             return frozenset(device for device in _SOURCES if _choose_source(system, device) is not None)
 
     def get_boot_device(self, task: Task) -> BootDeviceSetting:
-        """Return the override of the boot order. Without an override, Redfish does not report the boot device."""
+        """Return the override of the boot order. Without an override both values are None: Redfish has no other report."""
         with borrow_system(task, Kind.MANAGEMENT) as system:
             boot = system.boot
             if boot is None or boot.enabled in (None, BootSourceOverrideEnabled.DISABLED):
@@ -91,7 +91,10 @@ class RedfishManagement(
             return BootDeviceSetting(device, None if device is None else persistent)
 
     def set_boot_device(self, task: Task, device: BootDevice, persistent: bool = False) -> None:
-        """Override the boot order, for the next boot or permanently."""
+        """Override the boot order: for every boot if *persistent*, else for the next one.
+
+        Raises NotSupported for a device that the system does not allow.
+        """
         enabled = BootSourceOverrideEnabled.CONTINUOUS if persistent else BootSourceOverrideEnabled.ONCE
         with borrow_system(task, Kind.MANAGEMENT) as system:
             source = _choose_source(system, device)
@@ -103,7 +106,7 @@ class RedfishManagement(
                 system.set_system_boot_options(source, enabled=enabled, mode=system.boot.mode if sends_mode else None)
 
     def get_boot_mode(self, task: Task) -> BootMode:
-        """Return the mode of the boot override, which is the mode of the next boot."""
+        """Return the mode of the boot override, which is the mode of the next boot. Raises UnexpectedAnswer without one."""
         with borrow_system(task, Kind.MANAGEMENT) as system:
             mode = system.boot.mode if system.boot is not None else None
             if mode not in _BOOT_MODES:
@@ -111,7 +114,7 @@ class RedfishManagement(
             return _BOOT_MODES[mode]
 
     def set_boot_mode(self, task: Task, mode: BootMode) -> None:
-        """Set the mode of the boot override, unless it is already set."""
+        """Set the mode of the boot override to *mode*. Nothing is sent if it already has that mode."""
         wanted = next(theirs for theirs, ours in _BOOT_MODES.items() if ours is mode)
         with borrow_system(task, Kind.MANAGEMENT) as system:
             if system.boot is None or system.boot.mode is not wanted:
@@ -119,7 +122,7 @@ class RedfishManagement(
                     system.set_system_boot_options(mode=wanted)
 
     def get_secure_boot(self, task: Task) -> bool:
-        """Return whether secure boot is enabled for the next boot."""
+        """Return whether secure boot is enabled for the next boot. Raises NotSupported if the system has no secure boot."""
         with borrow_system(task, Kind.MANAGEMENT) as system, translate_missing("secure boot"):
             enabled = system.secure_boot.enabled
             if not isinstance(enabled, bool):
@@ -127,7 +130,7 @@ class RedfishManagement(
             return enabled
 
     def set_secure_boot(self, task: Task, enabled: bool) -> None:
-        """Enable or disable secure boot for the next boot, unless it is already so."""
+        """Enable or disable secure boot for the next boot. Nothing is sent if it already has that setting."""
         with borrow_system(task, Kind.MANAGEMENT) as system, translate_missing("secure boot"):
             secure_boot = system.secure_boot
             if secure_boot.enabled is not enabled:
@@ -135,7 +138,7 @@ class RedfishManagement(
                     secure_boot.set_enabled(enabled)
 
     def inject_nmi(self, task: Task) -> None:
-        """Send the interrupt by a reset of type ``Nmi``."""
+        """Send the interrupt by a reset of type ``Nmi``. Raises NotSupported if the system does not allow that reset."""
         with borrow_system(task, Kind.MANAGEMENT) as system, translate_missing("reset"):
             allowed = system.get_allowed_reset_system_values()
             if ResetType.NMI not in allowed:
@@ -149,7 +152,7 @@ class RedfishManagement(
                 raise NotSupported(f"the system {system.path} does not support interrupts: {describe_error(exc)}") from None
 
     def get_node_health(self, task: Task) -> Health | None:
-        """Return the health of the system with its parts, or of the system alone if the BMC reports only that."""
+        """Return the health of the system with its parts, or of the system alone; None if the BMC reports neither."""
         path = task.info(Kind.MANAGEMENT).system_path
         with borrow_session(task) as session:
             status = session.read_document(path).get("Status")
@@ -157,13 +160,13 @@ class RedfishManagement(
         return next((_HEALTH[health] for health in reported if isinstance(health, str) and health in _HEALTH), None)
 
     def get_sensors_data(self, task: Task) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
-        """Return the readings of the system's chassis: temperatures, fans, power supplies and voltages."""
+        """Read the sensors of the system's chassis: sensor type -> sensor name -> reading."""
         path = task.info(Kind.MANAGEMENT).system_path
         with borrow_session(task) as session:
             return read_sensors(session, session.read_document(path))
 
     def get_supported_indicators(self, task: Task) -> Mapping[str, Mapping[str, Any]]:
-        """Return the system's light, or nothing if it has none."""
+        """Return the only light, ``system/led``, with the states that it can be set to; empty if the system has none."""
         path = task.info(Kind.MANAGEMENT).system_path
         with borrow_session(task) as session:
             light = SystemLight.find(session.read_document(path))
@@ -172,7 +175,7 @@ class RedfishManagement(
         return {_COMPONENT: {_LIGHT: {"readonly": False, "states": sorted(state.value for state in light.states)}}}
 
     def get_indicator_state(self, task: Task, component: str, indicator: str) -> IndicatorState:
-        """Return the state of the system's light."""
+        """Return the state of the system's light; ``UNKNOWN`` without a light. Raises InvalidInput for any other light."""
         _check_light(component, indicator)
         path = task.info(Kind.MANAGEMENT).system_path
         with borrow_session(task) as session:
@@ -180,7 +183,10 @@ class RedfishManagement(
         return IndicatorState.UNKNOWN if light is None else light.state
 
     def set_indicator_state(self, task: Task, component: str, indicator: str, state: IndicatorState) -> None:
-        """Switch the system's light."""
+        """Set the system's light to *state*.
+
+        Raises NotSupported if the system has no light, and InvalidInput for another light or a state that it lacks.
+        """
         _check_light(component, indicator)
         path = task.info(Kind.MANAGEMENT).system_path
         with borrow_session(task) as session:
@@ -192,18 +198,21 @@ class RedfishManagement(
                 session.transport.change(session.get_known_path(path) or "", light.build_change(state))
 
     def attach_virtual_media(self, task: Task, device: VirtualMediaDevice, image_url: str) -> None:
-        """Insert the image into the first virtual drive of that kind, in place of any other image."""
+        """Insert the image at *image_url* into the first virtual drive for *device*, in place of any other image.
+
+        The method returns when the drive reports the image.
+        """
         image = ImageURL.parse("image_url", image_url)
         with borrow_system(task, Kind.MANAGEMENT) as system:
             VirtualDrives(task, system, self.options).insert(device, image)
 
     def detach_virtual_media(self, task: Task, devices: Sequence[VirtualMediaDevice] | None = None) -> None:
-        """Eject the images of the virtual drives of those kinds, or of all."""
+        """Eject the images of the virtual drives for *devices*, or of all drives if None."""
         with borrow_system(task, Kind.MANAGEMENT) as system:
             VirtualDrives(task, system, self.options).eject(devices)
 
     def get_virtual_media(self, task: Task) -> Sequence[Mapping[str, Any]]:
-        """Return the virtual drives and their images. URLs come without accounts and queries."""
+        """Return the virtual drives and their images. The URLs of images are without accounts and queries."""
         with borrow_system(task, Kind.MANAGEMENT) as system:
             return VirtualDrives(task, system, self.options).describe()
 

@@ -1,4 +1,4 @@
-"""Power control by ``ComputerSystem.Reset``."""
+"""Power interface for Redfish: commands by the action ``ComputerSystem.Reset``, and reads of ``PowerState``."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ class RedfishPower(PowerInterface, PowerSampling[RedfishSession]):
     supported_states = frozenset(_RESETS)
 
     sample_timeout_s: ClassVar[float] = 15.0
-    """Seconds for one read of power sync."""
+    """Time limit of one read by power sync, in seconds."""
 
     def get_power_state(self, task: Task) -> PowerState:
-        """Return the system's power state."""
+        """Read the system's power state; ``UNKNOWN`` while it changes."""
         path = task.info(Kind.POWER).system_path
         with borrow_session(task) as session:
             return _parse_power_state(session.read_document(path))
@@ -53,7 +53,8 @@ class RedfishPower(PowerInterface, PowerSampling[RedfishSession]):
     def set_power_state(self, task: Task, state: PowerState) -> None:
         """Send the reset for *state*. A reboot powers on a machine that is off.
 
-        A refusal is not an error if the machine already has the requested state.
+        Nothing is sent if the machine already is on or off as requested. A refusal of on or off is not an error if a second read
+        shows that state. Raises NotSupported if the system allows no reset for *state*.
         """
         with borrow_system(task, Kind.POWER) as system:
             current = _parse_power_state(system.json)
@@ -65,14 +66,17 @@ class RedfishPower(PowerInterface, PowerSampling[RedfishSession]):
                 _send_reset(system, state)
 
     def sample_power(self, session: RedfishSession, target: Any, deadline: Deadline) -> PowerState | None:
-        """Read the power state with one request, without sushy's model of the system."""
+        """Read the power state of the system at the path *target* with one request.
+
+        Return None if *target* is None and the path of the BMC's only system is not known yet.
+        """
         path = session.get_known_path(target)
         if path is None:
             return None
         return _parse_power_state(session.read_system_once(path, deadline.within(self.sample_timeout_s)))
 
     def sample_target(self, info: Any) -> Any:
-        """Return the path of the system, or None for the BMC's only system."""
+        """Return the path of the system in *info*, or None for the BMC's only system."""
         return info.system_path
 
 

@@ -1,4 +1,4 @@
-"""RAID volumes of a storage controller, created and deleted one at a time."""
+"""RAID interface for Redfish: creates and deletes the volumes of a storage controller, one at a time."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ _ARGUMENTS = {
 
 @dataclass(frozen=True)
 class VolumeLimits:
-    """Seconds for the service to create or delete one volume."""
+    """Time limits of RAID changes: *raid_task_timeout* is the time to create or delete one volume, in seconds."""
 
     raid_task_timeout: float = 1800.0
 
 
 class RedfishRAID(RAIDInterface):
-    """Creates the volumes of the node's target on the first controller that supports RAID."""
+    """Creates the logical disks of ``target_raid_config`` as volumes of the first controller that supports RAID."""
 
     info_type = RedfishInfo
     connector = RedfishConnector
@@ -52,11 +52,11 @@ class RedfishRAID(RAIDInterface):
     options: VolumeLimits
 
     def get_logical_disk_properties(self) -> Mapping[str, str]:
-        """Return the properties of a logical disk and their descriptions."""
+        """Return the properties that a logical disk can have: name -> description."""
         return dict(PROPERTIES)
 
     def validate_raid_config(self, task: Task, raid_config: Mapping[str, Any]) -> None:
-        """Raise InvalidInput with all problems of *raid_config*."""
+        """Raise InvalidInput with all problems of *raid_config* that are found without the controller."""
         problems = find_raid_problems(raid_config, levels=RAID_LEVELS, properties=PROPERTIES, check_disk=check_drives)
         if problems:
             raise InvalidInput(problems)
@@ -67,7 +67,11 @@ class RedfishRAID(RAIDInterface):
     def create_configuration(
         self, task: Task, create_root_volume: bool = True, create_nonroot_volumes: bool = True, delete_existing: bool = False
     ) -> Wait | None:
-        """Delete the existing volumes if requested, then create the logical disks of the node's target."""
+        """Delete the existing volumes with *delete_existing*, then create the selected logical disks of the node's target.
+
+        Return None if all are complete, or a Wait for polls that continue. Raises InvalidInput before the first deletion if the
+        target cannot be created.
+        """
         target = task.node.target_raid_config
         self.validate_raid_config(task, target)
         creations = [
@@ -86,12 +90,15 @@ class RedfishRAID(RAIDInterface):
     @step(phase=Phase.DEPLOY)
     @step(phase=Phase.SERVICE)
     def delete_configuration(self, task: Task) -> Wait | None:
-        """Delete all volumes of the controller."""
+        """Delete all volumes of the first controller that supports RAID. Return None if all are deleted, or a Wait for polls."""
         with borrow_session(task) as session:
             return self._continue(session, task, {"delete": list(self._find_controller(session, task).volumes), "create": []})
 
     def poll(self, task: Task, step: Step, state: Mapping[str, Any]) -> Wait | None:
-        """Poll the current volume, and continue with the next one when it is done."""
+        """Poll the current volume, and continue with the next one when it is done. Return None after the last one, else a Wait.
+
+        Raises DriverError if the volume is not done within ``raid_task_timeout``.
+        """
         with borrow_session(task) as session:
             progress = poll_monitor(session, str(state["monitor"]))
             if progress.is_done:

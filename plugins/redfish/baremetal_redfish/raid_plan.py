@@ -1,4 +1,4 @@
-"""Choice of drives for logical disks, before any request is sent."""
+"""Plan of RAID volumes: choice of drives and request bodies for logical disks, before any request is sent."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ PROPERTIES = {
 
 @dataclass(frozen=True)
 class Controller:
-    """Storage controller.
+    """State of a storage controller, as far as a plan needs it.
 
     *collection* is the path of its collection of volumes, and *volumes* are the paths of the existing ones. *drives* maps
     the paths of its drives to their sizes in bytes. *used_drives* are the paths of the drives in existing volumes.
@@ -54,12 +54,15 @@ class Controller:
     volumes: tuple[str, ...]
 
     def without_volumes(self) -> Self:
-        """Return the controller as it is without its volumes."""
+        """Return a copy in which all volumes are deleted and all drives are free."""
         return replace(self, used_drives=frozenset(), volumes=())
 
 
 def plan_volumes(disks: Sequence[Mapping[str, Any]], controller: Controller) -> list[dict[str, Any]]:
-    """Return the request bodies that create *disks*. Raises InvalidInput if the controller or its free drives cannot."""
+    """Return the request bodies that create *disks*, in the same order.
+
+    Raises InvalidInput if the controller does not support a RAID level, or too few drives of sufficient size are free.
+    """
     free = {path: size for path, size in controller.drives.items() if path not in controller.used_drives}
     bodies = []
     for index, disk in enumerate(disks):
@@ -94,7 +97,7 @@ def _choose_drives(where: str, disk: Mapping[str, Any], level: RAIDLevel, free: 
 
 
 def _compute_drive_share(size: int, level: RAIDLevel, count: int) -> int:
-    """Return the number of bytes of *size* that each of *count* drives holds."""
+    """Return the bytes that each of *count* drives must hold for a logical disk of *size* bytes of this RAID level."""
     data_drives = {
         "RAID0": count,
         "RAID1": 1,
@@ -118,7 +121,10 @@ def _build_body(disk: Mapping[str, Any], level: RAIDLevel, drives: Sequence[str]
 
 
 def check_drives(field: str, disk: Mapping[str, Any]) -> list[Problem]:
-    """Return the problems of the drives that the logical disk *disk* asks for. Its RAID level is valid."""
+    """Return the problems of the number and the identifiers of drives that *disk*, a logical disk with a valid level, names.
+
+    *field* is its path in the error.
+    """
     problems: list[Problem] = []
     level, named = disk["raid_level"], disk.get("physical_disks")
     if named is not None and not (isinstance(named, list | tuple) and all(isinstance(name, str) for name in named)):

@@ -1,4 +1,4 @@
-"""Managers and chassis of a system, at services with several of each."""
+"""Search for the managers and chassis of one system, at services with several of each."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _CHASSIS = _Relation(("Chassis",), "Chassis", "ComputerSystems")
 
 
 def find_managers(session: RedfishSession, system: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the managers of *system*, in the service's order."""
+    """Return the documents of the managers (BMCs) of *system*, in the service's order."""
     return _find_related(session, system, _MANAGERS)
 
 
 def find_chassis(session: RedfishSession, system: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the chassis that contain *system*."""
+    """Return the documents of the chassis that contain *system*."""
     return _find_related(session, system, _CHASSIS)
 
 

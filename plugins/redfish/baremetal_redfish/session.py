@@ -1,4 +1,4 @@
-"""Session of a Redfish service, and the systems that the service manages."""
+"""Session with a Redfish service: its transport, and reads of the computer systems that the service manages."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class RedfishSession:
         self.root = root
         self.transport = Transport(http, root, request_timeout)
         self.login_path: str | None = None
-        """Path of the session's resource, which logs out when it is deleted; None if the service has none."""
+        """Path of the session's resource, whose deletion is the logout; None without a Redfish session."""
         self._only_system: str | None = None
 
     def __repr__(self) -> str:
@@ -35,16 +35,16 @@ class RedfishSession:
 
     @contextmanager
     def until(self, deadline: Deadline) -> Iterator[RedfishSession]:
-        """Set the deadline of this thread's requests."""
+        """Set the deadline of this thread's requests within a ``with`` block."""
         with self.transport.until(deadline):
             yield self
 
     def get_known_path(self, path: str | None) -> str | None:
-        """Return the system's path if it is known without a request."""
+        """Return *path*, or for None the path of the only system if it was found before, else None. Nothing is sent."""
         return path or self._only_system
 
     def system(self, path: str | None) -> System:
-        """Read the system at *path*, or the only system of the service.
+        """Read the system at *path*, or for None the only system of the service, and return sushy's model of it.
 
         Raises :class:`~baremetal_interfaces.errors.InvalidInput`, which lists the systems, if the system does not exist.
         """
@@ -55,7 +55,10 @@ class RedfishSession:
             raise self._build_missing_system_error(found, path) from None
 
     def read_document(self, path: str | None) -> dict[str, Any]:
-        """Return the unchanged JSON document of the system at *path*, or of the only system."""
+        """Return the unchanged JSON document of the system at *path*, or for None of the only system.
+
+        Raises :class:`~baremetal_interfaces.errors.InvalidInput`, which lists the systems, if the system does not exist.
+        """
         found = self.get_known_path(path) or self._find_only_system()
         try:
             return self.transport.read_document(found)
@@ -63,9 +66,10 @@ class RedfishSession:
             raise self._build_missing_system_error(found, path) from None
 
     def read_system_once(self, path: str, deadline: Deadline) -> dict[str, Any]:
-        """Return the system's JSON document by a single request.
+        """Return the JSON document of the system at *path*, with a single request if that succeeds.
 
-        Any response other than a document, a login failure or a busy service is read again in the usual way, for its errors.
+        Raises the error of a refused login, and BMCBusy if the service is busy. After any other response the document is read
+        again with retries and redirects.
         """
         response = self.transport.send_once("GET", path, deadline)
         if response.status == 401:

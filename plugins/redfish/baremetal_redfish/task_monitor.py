@@ -28,11 +28,11 @@ _RUNNING_STATES = frozenset(
 
 
 class TaskFailed(DriverError):
-    """The service started a task and did not complete it. The text is the service's own."""
+    """The service's task ended without success. The message contains the service's own texts."""
 
 
 class Progress(NamedTuple):
-    """State of a task, and the seconds until the next poll if it is not done."""
+    """Progress of a service's task: whether it is done, and the seconds until the next poll if not."""
 
     is_done: bool
     poll_after: float = DEFAULT_POLL_INTERVAL_S
@@ -48,7 +48,7 @@ def get_monitor(response: RedfishResponse) -> str | None:
 
 
 def get_poll_interval(response: RedfishResponse) -> float:
-    """Return the seconds until the next poll, from ``Retry-After`` within the limits."""
+    """Return the seconds until the next poll: ``Retry-After`` within the limits, or the default without that header."""
     text = response.headers.get("Retry-After")
     if text is None or not text.isdecimal() or len(text) >= 6:
         return DEFAULT_POLL_INTERVAL_S
@@ -56,7 +56,7 @@ def get_poll_interval(response: RedfishResponse) -> float:
 
 
 def poll_monitor(session: RedfishSession, monitor: str) -> Progress:
-    """Return the progress of the task behind *monitor*. Raises TaskFailed.
+    """Return the progress of the service's task behind *monitor*. Raises TaskFailed if the task has failed.
 
     A missing monitor counts as done, because services delete it when the task is complete.
     """

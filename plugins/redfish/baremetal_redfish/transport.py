@@ -1,4 +1,4 @@
-"""The connector that sushy sends its requests through, over a session with a deadline for each request.
+"""Transport: the connector object through which sushy sends its requests, with a deadline for each request.
 
 The class has the methods of sushy's own connector. It differs in four ways: it repeats only requests that the service
 has certainly not carried out, it never logs in, it follows no redirect to another host, and its collection as garbage
@@ -54,7 +54,7 @@ class _HeldSlot:
 
 
 class _EndedResponse:
-    """Stand-in for a 401 response of the service, for requests after this side has ended the session."""
+    """Stand-in for a 401 response of the service. Errors of requests after the end of the session are created from it."""
 
     status_code = 401
 
@@ -90,9 +90,9 @@ class RedfishResponse:
 
 
 class Transport:
-    """Sends the requests of one session.
+    """Sends the requests of one session, with retries, redirects and errors as sushy expects them.
 
-    Threads may share it. Each thread sets its deadline by :meth:`until`.
+    Threads may share it. Each thread sets its deadline by :meth:`until`. With the option ``once`` a request is never repeated.
     """
 
     def __init__(self, http: HTTPSession, root: str, request_timeout: float) -> None:
@@ -113,7 +113,7 @@ class Transport:
             _deadline.reset(token)
 
     def get(self, path: str = "", data: Any = None, headers: Mapping[str, str] | None = None, **options: Any) -> RedfishResponse:
-        """Read a resource. Raises TransportFailed if a successful response is not a JSON object."""
+        """Read the resource at *path*. Raises TransportFailed if a response with status 200 is not a JSON object."""
         response = self._request("GET", path, data, headers, **options)
         if response.content and response.status_code == 200:
             self._require_document(path, response)
@@ -176,7 +176,7 @@ class Transport:
         return {"If-Match": tag} if isinstance(tag, str) and tag else {}
 
     def read_document(self, path: str) -> dict[str, Any]:
-        """Return the JSON document at *path*."""
+        """Return the JSON document at *path*; empty if the response is no JSON object."""
         value = self.get(path).json()
         return value if isinstance(value, dict) else {}
 
@@ -208,7 +208,11 @@ class Transport:
     def _send_with_retries(
         self, method: str, target: str, *, data: Any, headers: Mapping[str, str], timeout: float | None, attempts: int
     ) -> RedfishResponse:
-        """Send a request, and retry it if the service has certainly not carried it out. Never waits beyond the deadline."""
+        """Send a request up to *attempts* times, and return the last response or raise the last error.
+
+        A request is repeated if it was certainly not carried out, a read also after a broken connection. The method never waits
+        beyond the deadline.
+        """
         deadline = self._build_deadline(timeout)
         while True:
             attempts -= 1
@@ -229,12 +233,12 @@ class Transport:
         return response
 
     def raise_if_ended(self, method: str, target: str) -> None:
-        """Raise SessionExpired if the session has ended or its credentials were refused, so that they are not sent again."""
+        """Raise SessionExpired if the session has ended or its password was refused. Nothing more may then be sent."""
         if self._final_response is not None:
             raise SessionExpired(method, target, self._final_response)
 
     def end(self) -> None:
-        """Reject all further requests. Callers that still hold the session have to open a new one."""
+        """Let all further requests fail with SessionExpired. Callers that still hold the session have to open a new one."""
         self._final_response = _EndedResponse()
 
     def _build_deadline(self, timeout: float | None) -> Deadline:
@@ -298,7 +302,10 @@ class Transport:
         return target
 
     def _find_redirect_target(self, method: str, target: str, response: RedfishResponse) -> str | None:
-        """Return the target of a redirect, or None. Raises TransportFailed for another host: the credentials would go there."""
+        """Return the path to which *response* redirects, or None if it is no redirect.
+
+        Raises TransportFailed for another host or port, because the credentials would be sent there.
+        """
         location = response.headers.get("Location")
         # RFC 9110, 15.4: only 307 and 308 keep the method and the body.
         followed = (301, 302, 303, 307, 308) if method in ("GET", "HEAD") else (307, 308)
@@ -316,7 +323,10 @@ class Transport:
         return self._resolve_target(parts._replace(scheme="", netloc="").geturl())
 
     def raise_for_response(self, method: str, target: str, response: RedfishResponse) -> None:
-        """Raise the exception for an error response; return for any other."""
+        """Raise sushy's or this plugin's exception for an error response; return for any other.
+
+        After a refused password all further requests of the session fail.
+        """
         if response.status_code == 401 and self.has_token:
             raise SessionExpired(method, target, response)
         if response.status_code == 401:

@@ -1,4 +1,4 @@
-"""Vendor methods of Redfish machines: event subscriptions, and ejection of virtual media."""
+"""Vendor interface for Redfish: methods for event subscriptions at the BMC, and for the ejection of virtual media."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class RedfishVendor(VendorInterface):
 
     @passthru(["POST"], background=False, description="Eject virtual media from all drives, or from those of 'boot_device'.")
     def eject_vmedia(self, task: Task, boot_device: Any = None, **others: Any) -> None:
-        """Eject the virtual media of one kind (``cdrom``, ``floppy`` or ``disk``), or of all."""
+        """Eject the images of the drives of one kind (``cdrom``, ``floppy`` or ``disk``), or of all drives if None."""
         _refuse_unknown(others, "boot_device")
         if boot_device is not None and boot_device not in _DEVICES:
             raise InvalidInput([Problem("boot_device", f"{boot_device!r} is not valid", "one of " + ", ".join(_DEVICES))])
@@ -57,7 +57,10 @@ class RedfishVendor(VendorInterface):
         HttpHeaders: Any = (),
         **others: Any,
     ) -> dict[str, Any]:
-        """Create a subscription and return it. The headers may contain secrets and are never returned."""
+        """Create a subscription to the BMC's events and return its public fields.
+
+        *HttpHeaders* may contain secrets and are never returned.
+        """
         _refuse_unknown(others, "Destination, EventTypes, Context, Protocol, HttpHeaders")
         wanted = _build_subscription(
             destination=Destination, types=EventTypes, context=Context, protocol=Protocol, headers=HttpHeaders
@@ -71,14 +74,14 @@ class RedfishVendor(VendorInterface):
 
     @passthru(["DELETE"], background=False, description="Delete the subscription 'id'.")
     def delete_subscription(self, task: Task, id: Any = None, **others: Any) -> None:
-        """Delete a subscription."""
+        """Delete the subscription with the identifier *id*. Raises NotFound if the BMC does not have it."""
         _refuse_unknown(others, "id")
         with borrow_session(task) as session:
             session.transport.delete(self._find_subscription_path(session, id))
 
     @passthru(["GET"], background=False, description="List all subscriptions to the BMC's events.")
     def get_all_subscriptions(self, task: Task, **others: Any) -> dict[str, Any]:
-        """Return all subscriptions of the BMC, including those of other clients."""
+        """Return the public fields of all subscriptions at the BMC, including those of other clients."""
         with borrow_session(task) as session:
             subscriptions = iterate_members(session, _find_subscriptions(session))
             found = [_select_public_fields(subscription) for subscription in subscriptions]
@@ -86,7 +89,7 @@ class RedfishVendor(VendorInterface):
 
     @passthru(["GET"], background=False, description="Show the subscription 'id'.")
     def get_subscription(self, task: Task, id: Any = None, **others: Any) -> dict[str, Any]:
-        """Return a subscription."""
+        """Return the public fields of the subscription *id*. Raises NotFound if the BMC does not have it."""
         _refuse_unknown(others, "id")
         with borrow_session(task) as session:
             return _select_public_fields(session.transport.read_document(self._find_subscription_path(session, id)))
@@ -101,7 +104,7 @@ class RedfishVendor(VendorInterface):
 
 
 def _find_subscriptions(session: RedfishSession) -> dict[str, str]:
-    """Return the reference to the collection of subscriptions."""
+    """Return the reference to the collection of subscriptions. Raises NotSupported if the BMC has none."""
     try:
         service = follow(session, read_root(session).get("EventService"))
     except sushy.exceptions.ResourceNotFoundError:

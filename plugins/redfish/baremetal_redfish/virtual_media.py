@@ -1,4 +1,4 @@
-"""Virtual drives of a system. An insertion or ejection is complete only when the drive reports it."""
+"""Virtual drives of a system: insertion and ejection of images, which are complete only when the drive reports them."""
 
 from __future__ import annotations
 
@@ -31,19 +31,23 @@ For HTTP and HTTPS the protocol is sent only if a service asks for it, because s
 
 
 class ImageRefused(DriverError):
-    """The BMC refused the image, and the drive is empty."""
+    """The BMC refused the image, or the drive did not report the change in time."""
 
 
 @dataclass(frozen=True)
 class InsertionLimits:
-    """Seconds for a BMC to report an accepted insertion or ejection, and seconds between the reads."""
+    """Time limits of virtual media, in seconds.
+
+    *virtual_media_timeout* is the time in which a drive must report an accepted insertion or ejection.
+    *virtual_media_poll_interval* is the time between two reads of the drive.
+    """
 
     virtual_media_timeout: float = 60.0
     virtual_media_poll_interval: float = 1.0
 
 
 class VirtualDrives:
-    """Virtual drives of one system, within one borrowed session."""
+    """The virtual drives of *system*, usable as long as its session is borrowed."""
 
     def __init__(self, task: Task, system: System, limits: InsertionLimits) -> None:
         self._task = task
@@ -51,9 +55,10 @@ class VirtualDrives:
         self._limits = limits
 
     def insert(self, device: VirtualMediaDevice, image: ImageURL) -> None:
-        """Insert *image* into the first drive of that kind, in place of any other image, and wait until the drive reports it.
+        """Insert *image* into the first drive for *device*, in place of any other image, and wait until the drive reports it.
 
-        Raises :class:`ImageRefused` and leaves the drive empty if the BMC cannot use the image.
+        After a failure the image is ejected. Raises :class:`ImageRefused` if the BMC cannot use the image, and NotSupported if
+        the system has no drive for *device*.
         """
         drive = self._find_drive(device)
         self._eject(drive)
@@ -71,14 +76,14 @@ class VirtualDrives:
             raise
 
     def eject(self, devices: Iterable[VirtualMediaDevice] | None) -> None:
-        """Eject the images of the drives of those kinds, or of all drives. A system without virtual drives is not an error."""
+        """Eject the images of the drives for *devices*, or of all drives if None. A missing drive or image is not an error."""
         wanted = set(VirtualMediaDevice if devices is None else devices)
         for drive in self._iterate_drives():
             if wanted & _get_kinds(drive):
                 self._eject(drive)
 
     def describe(self) -> Sequence[Mapping[str, Any]]:
-        """Return the kinds, the state and the image of each drive."""
+        """Return each drive as ``{"media_types": [...], "inserted": bool, "image": url}``. URLs have no account and no query."""
         return [
             {
                 "media_types": sorted(kind.value for kind in _get_kinds(drive)),
@@ -149,7 +154,10 @@ class VirtualDrives:
 
 @contextlib.contextmanager
 def _translate_refusals() -> Iterator[None]:
-    """Turn a service's refusal of an image into :class:`ImageRefused`."""
+    """Turn a service's refusal of an image into :class:`ImageRefused`.
+
+    A drive that cannot be filled becomes NotSupported. Refused logins, broken connections and busy services keep their errors.
+    """
     try:
         yield
     except (sushy.exceptions.AccessError, sushy.exceptions.ConnectionError):
