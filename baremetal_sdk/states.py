@@ -42,7 +42,7 @@ SERVICEFAIL = "service failed"
 
 
 class Transition(NamedTuple):
-    """A transition: in *state*, *event* leads to the state *to*."""
+    """A transition between provision states: in *state*, *event* leads to the state *to*."""
 
     state: str
     event: str
@@ -153,7 +153,7 @@ STABLE = frozenset({ENROLL, MANAGEABLE, AVAILABLE, ACTIVE, ERROR, RESCUE})
 """States in which a node stays until a client requests a transition."""
 
 WORKING = frozenset({VERIFYING, INSPECTING, CLEANING, DEPLOYING, DELETING, ADOPTING, RESCUING, UNRESCUING, SERVICING})
-"""States in which a task works on the node under a lease. Without a live lease, the task died."""
+"""States in which a task works on the node under a lease. Without a live lease, the task's conductor has died."""
 
 WAITING = frozenset({INSPECTWAIT, CLEANWAIT, DEPLOYWAIT, RESCUEWAIT, SERVICEWAIT})
 """States in which no task holds the node and its work waits for an event or for the next poll."""
@@ -167,27 +167,27 @@ _RESCUE_KINDS = (Kind.POWER, Kind.MANAGEMENT, Kind.BOOT, Kind.RESCUE)
 
 @dataclass(frozen=True, kw_only=True)
 class Verb:
-    """A value of ``target`` in ``PUT states/provision``, with all rules that do not depend on the node's driver."""
+    """A verb of clients (``target`` in ``PUT states/provision``), with all its rules that do not depend on a driver."""
 
     name: str
     event: str
     """The event in :data:`TRANSITIONS`. Two verbs may share one: ``active`` and ``deploy`` are synonyms."""
     goal: str | None = None
-    """The stable state that the verb finally leads to. None: the node keeps the goal that it has."""
+    """The stable state to which the verb finally leads. None: the node keeps its present target state."""
     kinds: tuple[Kind, ...] = ()
     """The interfaces whose ``driver_info`` must be valid before the verb starts."""
     allowed_in_maintenance: bool = True
     allowed_when_protected: bool = True
     allowed_when_retired: bool = True
     step_phase: Phase | None = None
-    """The phase of the steps that the client lists in the request, if they are all that runs. The list of a deployment only
-    changes the automatic steps of the driver, so this is None there."""
+    """The phase of the steps, if only the steps in the request run. None for deployments, whose request only changes the
+    automatic steps of the driver, and for verbs without steps."""
     needs_handler: bool = True
     """False for ``abort`` and ``unhold``: they end or release a wait, and the states that they lead to have no handler."""
     since: int = 1
     """The minor number of the first microversion that has the verb."""
     arguments: Mapping[str, int] = field(default_factory=dict)
-    """Argument of the request -> the minor number of the first microversion that takes it."""
+    """Argument of the request -> the minor number of the first microversion that accepts it."""
     exactly_one_of: tuple[str, ...] = ()
     """Arguments of which a request must have exactly one."""
 
@@ -275,7 +275,7 @@ VERBS: Mapping[str, Verb] = MappingProxyType({verb.name: verb for verb in _VERB_
 
 
 def next_state(state: str, event: str) -> str | None:
-    """Return the state that *event* leads to from *state*, or None if the event is not allowed there."""
+    """Return the provision state to which *event* leads from *state*, or None if the event is not allowed there."""
     return _NEXT_STATES.get((state, event))
 
 

@@ -1,4 +1,4 @@
-"""Storage of nodes, the records that belong to them, leases and conductors: a protocol, and stores in memory and in SQL."""
+"""Stores for nodes, their records, leases and conductors: the ``Store`` protocol, and its implementations in memory and SQL."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Difference between the stored and the wanted records of a node."""
+"""Comparison of the stored records of a node with the records that a caller wants to store instead."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from baremetal_sdk.store.records.kinds import RecordKind
 from baremetal_sdk.store.refusals import UNIQUE_KEYS
 
 _MANAGED_FIELDS = ("uuid", "created_at", "updated_at", "revision")
-"""Fields that the store sets. A difference in them is not a change of the record."""
+"""Fields that the store sets. The comparison ignores them."""
 
 
 class RecordDiff(NamedTuple):
-    """The writes that turn the stored records of a node into the wanted ones."""
+    """The writes that turn the stored records of a node into the wanted ones. Records are in their stored form."""
 
     created: list[dict[str, Any]]
     updated: list[dict[str, Any]]
@@ -27,8 +27,9 @@ class RecordDiff(NamedTuple):
 def diff_records(
     kind: RecordKind[Any], node_uuid: str, present: Sequence[StoredRecord], wanted: Sequence[StoredRecord], now: datetime
 ) -> RecordDiff:
-    """Compare the stored records of a node with the wanted ones by the field that is unique within the node.
+    """Return the writes that turn the *present* records of a node into the *wanted* ones.
 
+    Records with the same value in the field that is unique within the node, such as a name, are the same record.
     A record that stays keeps its UUID and creation time. An unchanged record is not in the result.
     Raises ``InvalidInput`` for a record of another node and for a duplicate.
     """

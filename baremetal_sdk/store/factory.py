@@ -1,4 +1,4 @@
-"""Creation of the store that a configuration names."""
+"""Factory for the store at a configured database URL, or in memory."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ _MIN_CONNECTIONS, _MAX_CONNECTIONS, _THREADS_PER_CONNECTION = 10, 60, 6
 
 
 def connection_pool_size(threads: int) -> int:
-    """Return the number of connections to a database server for a number of threads.
+    """Return the maximum number of connections to a database server for a process with this number of threads.
 
-    Several threads share a connection, because threads mostly wait for machines and not for the database.
+    The result is between 10 and 60, with six threads for each connection: threads mostly wait for machines.
     """
     return min(max(_MIN_CONNECTIONS, threads // _THREADS_PER_CONNECTION), _MAX_CONNECTIONS)
 
@@ -20,8 +20,8 @@ def connection_pool_size(threads: int) -> int:
 def open_store(url: str | None, *, clock: Clock | None = None, connections: int | None = None, events: bool = True) -> Store:
     """Open and return the store at an SQLAlchemy URL, or a store in memory if *url* is None.
 
-    *connections* limits the connections to a database server. *events* enables the outbox; the store in memory always
-    has one.
+    *connections* is the maximum number of connections to a database server. Without *events*, an SQL store writes no events to
+    its outbox; the store in memory always writes them.
 
     Raises ``ConfigurationError`` for an unusable URL and ``StoreUnavailable`` for an unusable database.
     """

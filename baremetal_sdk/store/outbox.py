@@ -1,4 +1,6 @@
-"""Outbox: events about nodes, written in the transaction of the change and read in one order.
+"""Types and rules of the outbox, the table of events about nodes that all stores share.
+
+The store writes an event in the transaction of the change. Readers get events in one order.
 
 A reader remembers the position of its last event. No event ever appears at an earlier position, so no reader misses one.
 """
@@ -18,11 +20,11 @@ from baremetal_sdk.store.records.node import NodeRecord
 
 STATE, POWER, STEP, LEASE = "state", "power", "step", "lease"
 EVENT_KINDS = (STATE, POWER, STEP, LEASE)
-"""The kinds of events."""
+"""Kinds of events about nodes: change of state, of power, of a step, and of the lease."""
 EVENT_NODE_COLUMNS = ("uuid", "name", "owner", "lessee")
-"""Columns of a node that the event of its deletion or of the end of its lease needs."""
+"""Columns of a node that the store reads to write the event of its deletion or of the end of its lease."""
 MAX_EVENTS = 500_000
-"""Maximum number of events that are kept, whatever their age. The oldest are deleted first."""
+"""Maximum number of events that the outbox keeps. Older events are deleted at any age."""
 
 _POSITION = re.compile(r"([0-9]{1,18})-([0-9]{1,18})", re.ASCII)
 _STATE_FIELDS = frozenset({"provision_state", "target_provision_state", "maintenance", "fault"})
@@ -43,7 +45,7 @@ class EventPosition(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> EventPosition:
-        """Return the position that was formatted as *text*. Raises ``InvalidInput``."""
+        """Return the position for its text form, which readers get as the event's id. Raises ``InvalidInput`` for other texts."""
         match = _POSITION.fullmatch(text)
         if match is None:
             raise InvalidInput(
@@ -53,11 +55,11 @@ class EventPosition(NamedTuple):
 
 
 START = EventPosition(0, 0)
-"""Position before the first event."""
+"""Position before the first event, for readers that want all events."""
 
 
 class Event(NamedTuple):
-    """One event, with the owner and the lessee of the node at that time."""
+    """An event in the outbox, with the owner and the lessee of the node at that time."""
 
     position: EventPosition
     kind: str
@@ -69,7 +71,7 @@ class Event(NamedTuple):
 
 
 class EventDraft(NamedTuple):
-    """An event without a position, before it is written."""
+    """An event that is not written yet, so it has no position."""
 
     kind: str
     node_uuid: str
@@ -79,51 +81,63 @@ class EventDraft(NamedTuple):
 
 
 class Outbox(Protocol):
-    """Events about nodes in reading order. The events of one node are in the order of its changes. Thread-safe."""
+    """Protocol of the events about nodes in a store. All readers see the same order. Thread-safe.
+
+    The events of one node are in the order of its changes.
+    """
 
     def head(self) -> EventPosition:
-        """Return the position of the last event."""
+        """Return the position of the last event: from there, a reader gets only new events."""
 
     def read(self, after: EventPosition, limit: int) -> Sequence[Event]:
-        """Return up to *limit* events after a position.
+        """Return the first *limit* events after the position *after*, in their order.
 
         Events that are written later get later positions than all events that were read.
         Raises ``EventsGone`` if some of the events after *after* have been deleted.
         """
 
     def check(self, cursor: EventPosition) -> None:
-        """Raise ``EventsGone`` for a position after which events have been deleted, or which this store never assigned."""
+        """Raise ``EventsGone`` if a reader cannot continue after *cursor*.
+
+        Either events after it have been deleted, or this store never assigned the position.
+        """
 
     def prune(self, before: datetime) -> int:
-        """Delete events older than *before*, and the oldest beyond :data:`MAX_EVENTS`, and return the number of deletions."""
+        """Delete events written before the time *before*, and the oldest ones if there are more than :data:`MAX_EVENTS`.
+
+        Return the number of deleted events.
+        """
 
     def subscribe(self, callback: Callable[[], object]) -> Callable[[], None]:
-        """Call *callback*, which must be fast, when this process may have written an event.
+        """Register *callback*, to be called after each write of this process that may have added events.
 
-        Return a function that ends the subscription.
+        The callback runs in the thread that wrote, so it has to be quick. Return a function that ends the subscription.
         """
 
 
 def events_gone_error(cursor: EventPosition) -> EventsGone:
-    """Return the error for a cursor after which events have been deleted."""
+    """Return the error for a reader whose cursor is too old: events after it have been deleted."""
     return EventsGone(
         f"events after {cursor} are not kept any more: read the nodes again, and follow without a cursor", cursor=str(cursor)
     )
 
 
 def unknown_cursor_error(cursor: EventPosition) -> EventsGone:
-    """Return the error for a cursor after the last event: the database was restored from a backup, or is another one."""
+    """Return the error for a cursor after the last event.
+
+    The cursor is from another database, or from this one before it was restored from a backup.
+    """
     return EventsGone(
-        f"there is no event {cursor} yet: the cursor is of another database; read the nodes again, and follow without one",
+        f"there is no event {cursor} yet: the cursor is of another database; read the nodes again, and follow without a cursor",
         cursor=str(cursor),
     )
 
 
 def draft_changes(changes: Collection[str], node: NodeRecord, at: datetime, released: bool = False) -> list[EventDraft]:
-    """Return the events of a write to a node.
+    """Return the events of a write to a node at the time *at*. Empty if the write is of no interest to clients.
 
-    *changes* are the names of the written fields, *node* is the node after the write, and *released* tells that the write
-    also released the lease.
+    *changes* are the names of the written fields, and *node* is the node after the write. *released* is True if the write
+    also released the lease, which adds an event.
     """
     drafts: list[EventDraft] = []
     if not _EVENT_FIELDS.isdisjoint(changes):
@@ -135,25 +149,25 @@ def draft_changes(changes: Collection[str], node: NodeRecord, at: datetime, rele
 
 
 def draft_creation(node: NodeRecord, at: datetime) -> list[EventDraft]:
-    """Return the events of a new node."""
+    """Return the events of the creation of *node* at the time *at*."""
     return [_draft(node, STATE, _state_content(node), at)]
 
 
 def draft_deletion(row: Sequence[Any], at: datetime) -> EventDraft:
-    """Return the event of a deleted node; *row* has the columns :data:`EVENT_NODE_COLUMNS`."""
+    """Return the event of a node's deletion at the time *at*. *row* has the columns :data:`EVENT_NODE_COLUMNS`."""
     node = _partial_node(row)
     return _draft(node, STATE, {**_state_content(node), "provision_state": None, "deleted": True}, at)
 
 
 def draft_lease(node: NodeRecord, at: datetime) -> EventDraft:
-    """Return the event of a lease that was taken; of a lease that has ended if *node* has no holder."""
+    """Return the event that the lease of *node* was taken or, if *node* has no holder, that its lease has ended."""
     # A holder is "conductor/incarnation"; clients know conductors by host name.
     holder = None if node.lease_holder is None else node.lease_holder.partition("/")[0]
     return _draft(node, LEASE, {"reservation": holder, "purpose": node.lease_purpose}, at)
 
 
 def draft_release(row: Sequence[Any], at: datetime) -> EventDraft:
-    """Return the event of a lease that has ended; *row* has the columns :data:`EVENT_NODE_COLUMNS`."""
+    """Return the event that a node's lease ended at the time *at*. *row* has the columns :data:`EVENT_NODE_COLUMNS`."""
     return draft_lease(_partial_node(row), at)
 
 
@@ -162,7 +176,7 @@ def _partial_node(row: Sequence[Any]) -> NodeRecord:
 
 
 def _event_contents(changes: Collection[str], node: NodeRecord) -> list[tuple[str, dict[str, Any]]]:
-    """Return kind and content of each event that a write of *changes* causes."""
+    """Return kind and content of each event that a write of the fields *changes* causes. *node* is the node after it."""
     contents: list[tuple[str, dict[str, Any]]] = []
     step = _step_content(changes, node)
     if step is not None:
@@ -182,7 +196,7 @@ def _state_content(node: NodeRecord) -> dict[str, Any]:
 
 
 def _step_content(changes: Collection[str], node: NodeRecord) -> dict[str, Any] | None:
-    """Return the content of the event of a step that started, began to wait, or finished; None if none did.
+    """Return the content of the event that a step started, began to wait, or finished. None if the write shows no such event.
 
     A step starts when its attempt is counted, and finishes when the index moves to the next step.
     """
@@ -210,7 +224,10 @@ def _step_content(changes: Collection[str], node: NodeRecord) -> dict[str, Any] 
 
 
 def _has_begun_to_wait(current: Sequence[Mapping[str, Any]]) -> bool:
-    """Return whether the current step was polled once only, which means that it has just begun to wait."""
+    """Return whether the current step has answered only once that it waits, so its wait has just begun.
+
+    *current* is a list of the current step's stored entry, or empty.
+    """
     return all(entry.get("looks", 1) == 1 for entry in current)
 
 

@@ -1,4 +1,4 @@
-"""Protocol of a store."""
+"""Protocol that all stores implement."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ R = TypeVar("R")
 
 
 class Store(Protocol):
-    """Stores nodes, the records that belong to them, leases and conductors. Thread-safe.
+    """Protocol of a store of nodes, the records that belong to them, leases and conductors. Thread-safe.
 
     Each write to a node or to a record under a node's lease is conditional. With a ``fence`` it raises ``LeaseLost`` unless
     that lease is held. With ``fence=None`` it raises ``NodeLocked`` if any lease on the node is held; the error has the
-    holder, the purpose, the start and ``retry_after``. An expired lease is not held. The check and the write are one
-    statement or one transaction. Each write increments the record's revision and sets ``updated_at``.
+    holder, the purpose, the start and ``retry_after``. An expired lease does not count as held. The check and the write are
+    one statement or one transaction. Each write increments the record's revision and sets ``updated_at``.
 
     A ``scope`` restricts reads to the records that the caller may see; other records do not exist for the caller.
     """
@@ -29,7 +29,7 @@ class Store(Protocol):
         """Events about nodes, written in the transaction of each change."""
 
     def open(self) -> None:
-        """Connect, and create or upgrade the schema. Several processes may call this at the same time."""
+        """Connect to the database, and create or upgrade its tables. Several processes may call this at the same time."""
 
     def close(self) -> None:
         """Close the connections. A closed store can be opened again."""
@@ -44,10 +44,13 @@ class Store(Protocol):
         """Return the node with the UUID *ident* or, if *ident* is not a UUID, with that name. Raises ``NodeNotFound``."""
 
     def node_version(self, ident: str, *, scope: Scope = Scope.ALL) -> NodeVersion:
-        """Return the version of a node, to compare with an earlier one. Cheaper than :meth:`node`. Raises ``NodeNotFound``."""
+        """Return the version of a node, whose comparison with an earlier one shows changes. Cheaper than :meth:`node`.
+
+        Raises ``NodeNotFound``.
+        """
 
     def nodes(self, query: NodeQuery, *, scope: Scope = Scope.ALL) -> Sequence[Row]:
-        """Return a page of nodes. Raises ``InvalidInput`` for an unknown marker, field or sort key."""
+        """Return the page of nodes that *query* selects. Raises ``InvalidInput`` for an unknown marker, field or sort key."""
 
     def update_node(
         self, uuid: str, changes: Mapping[str, Any], *, fence: Fence | None, revision: int | None = None, release: bool = False
@@ -72,76 +75,87 @@ class Store(Protocol):
     def take_lease(
         self, uuid: str, *, holder: str, purpose: str, duration: float, grace: float = 0.0
     ) -> tuple[Lease, NodeRecord]:
-        """Take a lease for *duration* seconds and return it with the node, both from one transaction.
+        """Take the lease of a node for *duration* seconds, and return it with the node, both from one transaction.
 
-        The node must be free, or its lease must have expired at least *grace* seconds ago. Each lease of a node has a higher
-        epoch than all leases before. Raises ``NodeLocked`` and ``NodeNotFound``.
+        *purpose* says what *holder* does with the node, for errors of others. The node must be free, or its lease must have
+        expired at least *grace* seconds ago. Each lease of a node has a higher epoch than all leases before. Raises
+        ``NodeLocked`` and ``NodeNotFound``.
         """
 
     def renew_leases(self, fences: Sequence[Fence], *, duration: float) -> Sequence[Lease]:
-        """Extend leases to *duration* seconds from now, and return the leases that were still held.
+        """Extend the leases of *fences* to *duration* seconds from now, and return the extended leases.
 
-        Expired leases are not extended. Many leases cost few statements.
+        Leases that have expired or are no longer held are not extended. Many leases cost few statements.
         """
 
     def release_lease(self, fence: Fence) -> None:
-        """Release a lease. Do nothing if the lease is no longer held."""
+        """Release the lease of *fence*. Do nothing if it is no longer held."""
 
     def expire_leases(self, holder: str) -> int:
-        """End all leases of *holder*, which must be dead, and return their number."""
+        """End all leases of *holder*, and return their number. The process of the holder must have ended."""
 
     def create_port(self, port: PortRecord, *, fence: Fence | None) -> PortRecord:
-        """Store a new port. *fence* belongs to the port's node. Raises ``MACAlreadyExists`` and ``NodeNotFound``."""
+        """Store a new port and return it. *fence* is of the port's node. Raises ``MACAlreadyExists`` and ``NodeNotFound``."""
 
     def port(self, ident: str, *, scope: Scope = Scope.ALL) -> PortRecord:
-        """Return the port with this UUID, MAC address or name. Raises ``PortNotFound``."""
+        """Return the port with the UUID, MAC address or name *ident*. Raises ``PortNotFound``."""
 
     def ports(self, query: Query, *, scope: Scope = Scope.ALL) -> Sequence[Row]:
-        """Return a page of ports."""
+        """Return the page of ports that *query* selects."""
 
     def update_port(
         self, uuid: str, changes: Mapping[str, Any], *, fence: Fence | None, revision: int | None = None
     ) -> PortRecord:
-        """Write *changes* to a port and return the written port."""
+        """Write *changes* (field -> new value) to a port and return it. *fence* and *revision* as in :meth:`update_node`."""
 
     def delete_port(self, uuid: str, *, fence: Fence | None) -> None:
-        """Delete a port."""
+        """Delete a port. *fence* belongs to the port's node. Raises ``PortNotFound``."""
 
     def create_record(self, record: R, *, fence: Fence | None = None) -> R:
-        """Store a new record of one of the kinds in :mod:`baremetal_sdk.store.records.kinds`.
+        """Store a new record of one of the kinds in :mod:`baremetal_sdk.store.records.kinds`, and return it.
 
-        The node's lease is checked if ``RecordKind.fenced`` is set. Raises ``DuplicateName``, ``MACAlreadyExists`` and
-        ``NodeNotFound``.
+        The lease of the record's node is checked if ``RecordKind.fenced`` is set. Raises ``DuplicateName``,
+        ``MACAlreadyExists`` and ``NodeNotFound``.
         """
 
     def record(self, kind: type[R], ident: str, *, scope: Scope = Scope.ALL) -> R:
-        """Return the record of the class *kind* with this UUID, or with this name or address. Raises ``NotFound``."""
+        """Return the record of the class *kind* with the UUID, name or address *ident*. Raises ``NotFound``."""
 
     def records(self, kind: type[Any], query: Query, *, scope: Scope = Scope.ALL) -> Sequence[Row]:
-        """Return a page of records of the class *kind*."""
+        """Return the page of records of the class *kind* that *query* selects."""
 
     def update_record(
         self, kind: type[R], uuid: str, changes: Mapping[str, Any], *, fence: Fence | None = None, revision: int | None = None
     ) -> R:
-        """Write *changes* to a record and return the written record."""
+        """Write *changes* (field -> new value) to a record of the class *kind* and return it.
+
+        With *revision*, raises ``RevisionConflict`` unless the record still has that revision.
+        """
 
     def delete_record(self, kind: type[Any], uuid: str, *, fence: Fence | None = None, revision: int | None = None) -> None:
-        """Delete a record. Raises ``InvalidInput`` while nodes refer to a chassis, or ports to a port group."""
+        """Delete a record of the class *kind*.
+
+        Raises ``InvalidInput`` for a chassis with nodes and for a port group with ports.
+        """
 
     def replace_records(self, kind: type[R], node_uuid: str, records: Sequence[R], *, fence: Fence | None = None) -> None:
         """Make *records* the node's only records of a kind: BIOS settings, firmware components or inventories.
 
-        Records match by name, component or source. A record that stays keeps its UUID; an unchanged record is not written.
+        A stored record with the name, component or source of a new one is updated and keeps its UUID. An unchanged record is
+        not written.
         """
 
     def append_records(self, kind: type[R], records: Sequence[R]) -> int:
-        """Store new records of a kind without a lease in one transaction, with their own ``created_at``.
+        """Store new records of a kind that needs no lease, in one transaction. They keep their own ``created_at``.
 
         Records of deleted nodes are left out. Return the number of stored records.
         """
 
     def purge_records(self, kind: type[Any], where: Mapping[str, Any], *, created_before: datetime | None = None) -> int:
-        """Delete all matching records of a kind without a lease and return their number."""
+        """Delete all records, of a kind that needs no lease, that match *where*, and return their number.
+
+        With *created_before*, delete only older records.
+        """
 
     def shards(self, *, scope: Scope = Scope.ALL) -> Sequence[tuple[str | None, int]]:
         """Return each shard with its number of nodes, ordered by name. None stands for nodes without a shard."""
@@ -150,10 +164,16 @@ class Store(Protocol):
         """Return each provision state with its number of nodes, without states that no node has."""
 
     def register_conductor(self, conductor: ConductorRecord) -> ConductorRecord:
-        """Store a conductor with a heartbeat of now, in place of an earlier conductor with the same host name."""
+        """Store a conductor with the present time as its heartbeat, and return it.
+
+        It replaces an earlier conductor with the same host name.
+        """
 
     def heartbeat(self, hostname: str, incarnation: str) -> None:
-        """Record that a conductor is alive. Raises ``ConductorNotFound`` if another incarnation has its host name."""
+        """Store the present time as the heartbeat of a conductor, which shows that it is alive.
+
+        Raises ``ConductorNotFound`` if it is not registered or another incarnation has its host name.
+        """
 
     def conductors(self) -> Sequence[ConductorRecord]:
         """Return all conductors, ordered by host name."""

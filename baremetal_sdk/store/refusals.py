@@ -1,4 +1,4 @@
-"""Errors for missing and duplicate records, with the same texts in all stores."""
+"""Errors for missing and duplicate records, and the unique keys of records. All stores share them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _DUPLICATE_ERRORS: dict[str, type[BareMetalError]] = {"instance_uuid": InstanceA
 
 
 def duplicate_error(label: str, key: UniqueKey, values: Mapping[str, Any]) -> BareMetalError:
-    """Return the error for a record whose values of *key* belong to another record."""
+    """Return the error for a record with *values* whose fields *key* have the same values as another record."""
     field = ", ".join(key)
     value = values[field] if len(key) == 1 else ", ".join(str(values[name]) for name in key)
     return _DUPLICATE_ERRORS.get(field, DuplicateName)(
@@ -53,7 +53,7 @@ def duplicate_error(label: str, key: UniqueKey, values: Mapping[str, Any]) -> Ba
 
 
 def in_use_error(label: str, uuid: str, users: str) -> InvalidInput:
-    """Return the error for the deletion of a record to which other records, *users*, refer."""
+    """Return the error for the deletion of a record to which other records refer. *users* names them, such as "ports"."""
     return InvalidInput(f"{label} {uuid} cannot be deleted while {users} belong to it: move or delete them first")
 
 
@@ -74,7 +74,7 @@ def conductor_not_found_error(hostname: str, incarnation: str) -> ConductorNotFo
 
 
 def marker_not_found_error(label: str, marker: str) -> MarkerNotFound:
-    """Return the error for a page after a record that does not exist."""
+    """Return the error for a listing whose *marker* is no record of the kind *label*."""
     allowed = f"allowed is the UUID of the last {label} of a page"
     return MarkerNotFound([Problem("marker", f"there is no {label} {marker}", allowed)])
 

@@ -1,4 +1,4 @@
-"""Encryption of credentials, so that a copy of the database does not reveal them."""
+"""Encryption of nodes' credentials in a store, so that a copy of the database does not reveal them."""
 
 from __future__ import annotations
 
@@ -14,20 +14,23 @@ from baremetal_sdk.errors import ConfigurationError
 
 
 class SecretBox(Protocol):
-    """Seals (encrypts) secrets, a mapping of name to value.
+    """Protocol of objects that seal (encrypt) and unseal the secrets of a node, a mapping of name to value.
 
     *context*, a node's UUID, is part of the sealed data: sealed secrets that are copied to another node cannot be unsealed.
     """
 
     def seal(self, mapping: Mapping[str, str], context: str) -> bytes:
-        """Return the secrets in a form that can be stored."""
+        """Return the secrets *mapping* of the node *context* as encrypted bytes that can be stored."""
 
     def unseal(self, sealed: bytes, context: str) -> dict[str, str]:
-        """Return the secrets. Raises ``ConfigurationError`` if they were sealed with another key or for another context."""
+        """Return the secrets in *sealed*.
+
+        Raises ``ConfigurationError`` if they were sealed with another key or for another node.
+        """
 
 
 class FernetBox:
-    """Seals with Fernet keys from a file. The file is created with a new key and mode 0600 if it does not exist.
+    """Secret box with Fernet keys from a file. The file is created with a new key and mode 0600 if it does not exist.
 
     The file has one key per line. The first key seals and all keys unseal, so a new first line changes the key.
     Raises ``ConfigurationError`` if the file cannot be read or does not contain keys.
@@ -42,11 +45,11 @@ class FernetBox:
         return f"{type(self).__name__}({self._source!r})"
 
     def reload(self) -> None:
-        """Read the keys again. Raises ``ConfigurationError`` and then keeps the present keys."""
+        """Read the keys again. Raises ``ConfigurationError`` for unusable keys; the present keys then remain in use."""
         self._load_keys()
 
     def is_current(self, sealed: bytes) -> bool:
-        """Return whether the first key sealed the data. Other data must be sealed again before its key is removed."""
+        """Return whether *sealed* was sealed with the first key. If not, seal the data again before its key is removed."""
         from cryptography.fernet import InvalidToken
 
         try:
@@ -56,11 +59,11 @@ class FernetBox:
         return True
 
     def seal(self, mapping: Mapping[str, str], context: str) -> bytes:
-        """Return the secrets in a form that can be stored."""
+        """Return the secrets *mapping* of the node *context*, encrypted with the first key."""
         return self._fernet.encrypt(_pack(mapping, context))
 
     def unseal(self, sealed: bytes, context: str) -> dict[str, str]:
-        """Return the secrets."""
+        """Return the secrets in *sealed*, decrypted with the key that sealed them. Raises ``ConfigurationError``."""
         from cryptography.fernet import InvalidToken
 
         try:
@@ -98,9 +101,9 @@ class FernetBox:
 
 
 class EnvironmentBox(FernetBox):
-    """Seals with Fernet keys from an environment variable, separated by white space.
+    """Secret box with Fernet keys from an environment variable, separated by white space.
 
-    The first key seals and all keys unseal.
+    The first key seals and all keys unseal. Raises ``ConfigurationError`` if the variable does not contain keys.
     """
 
     def __init__(self, variable: str) -> None:
@@ -115,19 +118,19 @@ class EnvironmentBox(FernetBox):
 
 
 class PlainBox:
-    """Does not encrypt: for stores in memory, whose secrets never leave the process. Hides the secrets in ``repr()``."""
+    """Secret box without encryption, for stores in memory. The sealed bytes do not show the secrets in ``repr()``."""
 
     def seal(self, mapping: Mapping[str, str], context: str) -> bytes:
-        """Return the secrets as bytes."""
+        """Return the secrets *mapping* of the node *context* as bytes, not encrypted."""
         return _HiddenBytes(_pack(mapping, context))
 
     def unseal(self, sealed: bytes, context: str) -> dict[str, str]:
-        """Return the secrets."""
+        """Return the secrets in *sealed*. Raises ``ConfigurationError`` if they were sealed for another node."""
         return _unpack(sealed, context)
 
 
 class _HiddenBytes(bytes):
-    """Bytes whose representation does not show their content."""
+    """Bytes with secrets, whose ``repr()`` and ``str()`` do not show the content."""
 
     def __repr__(self) -> str:
         return "<secrets>"
@@ -151,7 +154,7 @@ def _unpack(packed: bytes, context: str) -> dict[str, str]:
 
 
 def _create_exclusively(path: Path, content: bytes) -> None:
-    """Create a complete file or none. Keep a file that another process has created since the check."""
+    """Create the file *path* with *content*, mode 0600 and durably. Keep the file if another process has created it first."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

@@ -1,4 +1,4 @@
-"""Outbox in the memory of the process."""
+"""Outbox of the store in memory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from baremetal_sdk.store.outbox import (
 
 
 class MemoryOutbox:
-    """The ``Outbox`` protocol in memory, and the method that writes events, which needs the store's lock."""
+    """Implementation of the ``Outbox`` protocol for the store in memory, which writes events to it."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -31,7 +31,10 @@ class MemoryOutbox:
         self._subscribers: tuple[Callable[[], object], ...] = ()
 
     def write(self, drafts: Sequence[EventDraft]) -> None:
-        """Add events. The caller must hold the lock of the store."""
+        """Add events, delete the oldest beyond ``MAX_EVENTS``, and call the subscribers.
+
+        The caller must hold the store's lock.
+        """
         with self._lock:
             for draft in drafts:
                 self._last = EventPosition(START.batch, self._last.number + 1)
@@ -47,7 +50,7 @@ class MemoryOutbox:
         return self._last
 
     def read(self, after: EventPosition, limit: int) -> Sequence[Event]:
-        """Return up to *limit* events after a position."""
+        """Return the first *limit* events after a position. Raises ``EventsGone`` if events after it have been deleted."""
         with self._lock:
             # As in SQL, a reader that has missed events gets an error only with its next event.
             if after < self._last_deleted and self._events:
@@ -56,19 +59,22 @@ class MemoryOutbox:
             return self._events[first : first + limit]
 
     def check(self, cursor: EventPosition) -> None:
-        """Raise ``EventsGone`` for a position after which the store cannot read all events."""
+        """Raise ``EventsGone`` if events after *cursor* have been deleted, or if this store never assigned the position."""
         if cursor < self._last_deleted:
             raise events_gone_error(cursor)
         if cursor > self._last:
             raise unknown_cursor_error(cursor)
 
     def prune(self, before: datetime) -> int:
-        """Delete events older than *before* and return their number."""
+        """Delete events written before the time *before*, and return their number."""
         with self._lock:
             return self._delete_oldest(sum(time < before for time in self._times))
 
     def subscribe(self, callback: Callable[[], object]) -> Callable[[], None]:
-        """Call *callback* after events were written; the result ends the subscription."""
+        """Register *callback*, to be called after each write of events, in the thread that wrote.
+
+        The store's lock is held during the call, so the callback has to be quick. Return a function that ends the subscription.
+        """
         self._subscribers = (*self._subscribers, callback)
 
         def end() -> None:

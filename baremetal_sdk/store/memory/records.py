@@ -1,4 +1,4 @@
-"""Records of all kinds in memory, with one set of methods."""
+"""Records of the store in memory, in one table for each kind of record."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ R = TypeVar("R")
 
 
 class MemoryRecords:
-    """The part of the ``Store`` protocol that is the same for all kinds of records."""
+    """Base class of the store in memory: the methods of the ``Store`` protocol for records of all kinds."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -31,7 +31,7 @@ class MemoryRecords:
         self._tables: dict[type, MemoryTable[Any]] = {record: MemoryTable(kind.fields) for record, kind in RECORD_KINDS.items()}
 
     def create_record(self, record: R, *, fence: Fence | None = None) -> R:
-        """Store a new record."""
+        """Store a new record and return it. Raises as :meth:`Store.create_record`."""
         kind = RECORD_KINDS[type(record)]
         require_uuid("uuid", record.uuid)  # type: ignore[attr-defined]
         stored = {**kind.fields.encode_record(record), "created_at": self._clock.now(), "updated_at": None, "revision": 0}
@@ -42,7 +42,7 @@ class MemoryRecords:
         return created
 
     def record(self, kind: type[R], ident: str, *, scope: Scope = Scope.ALL) -> R:
-        """Return the record of this kind with the UUID, name or address *ident*."""
+        """Return the record of the class *kind* with the UUID, name or address *ident*. Raises ``NotFound``."""
         record_kind = RECORD_KINDS[kind]
         with self._lock:
             stored = self._tables[kind].find(*record_kind.parse_ident(ident))
@@ -52,7 +52,7 @@ class MemoryRecords:
         return found
 
     def records(self, kind: type[Any], query: Query, *, scope: Scope = Scope.ALL) -> Sequence[Row]:
-        """Return a page of records of this kind."""
+        """Return the page of records of the class *kind* that *query* selects."""
         record_kind = RECORD_KINDS[kind]
         with self._lock:
             return self._tables[kind].list_page(
@@ -62,7 +62,7 @@ class MemoryRecords:
     def update_record(
         self, kind: type[R], uuid: str, changes: Mapping[str, Any], *, fence: Fence | None = None, revision: int | None = None
     ) -> R:
-        """Write *changes* and return the written record."""
+        """Write *changes* to a record of the class *kind* and return it. Raises as :meth:`Store.update_record`."""
         record_kind = RECORD_KINDS[kind]
         stored_changes = record_kind.fields.encode_changes(changes)
         with self._lock:
@@ -75,7 +75,7 @@ class MemoryRecords:
         return written
 
     def delete_record(self, kind: type[Any], uuid: str, *, fence: Fence | None = None, revision: int | None = None) -> None:
-        """Delete a record that no other record refers to."""
+        """Delete a record of the class *kind*. Raises ``InvalidInput`` if other records refer to it."""
         record_kind = RECORD_KINDS[kind]
         with self._lock:
             before = self._writable_record(record_kind, uuid, fence)
@@ -85,7 +85,7 @@ class MemoryRecords:
             self._tables[kind].delete(uuid)
 
     def replace_records(self, kind: type[R], node_uuid: str, records: Sequence[R], *, fence: Fence | None = None) -> None:
-        """Make *records* the node's only records of this kind."""
+        """Replace all records of the class *kind* that belong to the node by *records*."""
         record_kind, table = RECORD_KINDS[kind], self._tables[kind]
         require_fence_of(node_uuid, fence)
         wanted = [record_kind.fields.encode_record(record) for record in records]
@@ -100,7 +100,7 @@ class MemoryRecords:
                 table.insert(stored)
 
     def append_records(self, kind: type[R], records: Sequence[R]) -> int:
-        """Store new records of this kind, except records of deleted nodes, and return their number."""
+        """Store new records of the class *kind*, except records of deleted nodes, and return their number."""
         record_kind, table = RECORD_KINDS[kind], self._tables[kind]
         record_kind.require_unfenced()
         new = [{**record_kind.fields.encode_record(record), "updated_at": None, "revision": 0} for record in records]
@@ -111,7 +111,7 @@ class MemoryRecords:
         return len(storable)
 
     def purge_records(self, kind: type[Any], where: Mapping[str, Any], *, created_before: datetime | None = None) -> int:
-        """Delete all records that match and return their number."""
+        """Delete all records of the class *kind* that match *where*, and return their number."""
         record_kind, table = RECORD_KINDS[kind], self._tables[kind]
         record_kind.require_unfenced()
         with self._lock:
@@ -140,7 +140,7 @@ class MemoryRecords:
         return node
 
     def _require_node(self, kind: RecordKind[Any], stored: Mapping[str, Any], fence: Fence | None) -> None:
-        """Raise unless the node of a record exists and, for kinds under a lease, may be written under *fence*."""
+        """Raise an error unless the node of a record exists and, for fenced kinds, may be written under *fence*."""
         if not kind.belongs_to_node or stored["node_uuid"] is None:
             return
         node = self._existing_node(stored["node_uuid"])
@@ -181,5 +181,5 @@ class MemoryRecords:
 
 
 def is_visible(node: StoredRecord, scope: Scope) -> bool:
-    """Return whether a caller may see a node."""
+    """Return whether a caller with *scope* may see a stored node: its project owns or leases the node."""
     return scope.project is None or scope.project in (node["owner"], node["lessee"])

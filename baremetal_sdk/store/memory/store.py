@@ -48,9 +48,9 @@ _NO_LEASE = dict.fromkeys(LEASE_FIELDS)
 
 
 class MemoryStore(MemoryRecords):
-    """The ``Store`` protocol in memory. Thread-safe: one lock guards all data.
+    """Implementation of the ``Store`` protocol in memory. Thread-safe: one lock guards all data.
 
-    Returned values are copies. ``close`` keeps the data, which lasts as long as the object.
+    Returned values are copies. The data exists as long as this object, also after ``close``.
     """
 
     def __init__(self, clock: Clock | None = None) -> None:
@@ -63,12 +63,12 @@ class MemoryStore(MemoryRecords):
         """Do nothing: a store in memory is always open."""
 
     def close(self) -> None:
-        """Do nothing: the data stays."""
+        """Do nothing: the data remains."""
 
     # Nodes
 
     def create_node(self, node: NodeRecord, *, fence: Fence | None) -> NodeRecord:
-        """Store a new node."""
+        """Store a new node and return it. Raises as :meth:`Store.create_node`."""
         require_no_fence(fence)
         require_uuid("uuid", node.uuid)
         now = self._clock.now()
@@ -81,7 +81,7 @@ class MemoryStore(MemoryRecords):
         return created
 
     def node(self, ident: str, *, scope: Scope = Scope.ALL) -> NodeRecord:
-        """Return the node with this UUID or name."""
+        """Return the node with the UUID or name *ident*. Raises ``NodeNotFound``."""
         with self._lock:
             stored = self._nodes.find(*parse_node_ident(ident))
         if stored is None or not is_visible(stored, scope):
@@ -89,23 +89,23 @@ class MemoryStore(MemoryRecords):
         return NODE_FIELDS.decode_record(stored)
 
     def node_version(self, ident: str, *, scope: Scope = Scope.ALL) -> NodeVersion:
-        """Return the version of the node with this UUID or name."""
+        """Return the version of the node with the UUID or name *ident*. Raises ``NodeNotFound``."""
         node = self.node(ident, scope=scope)
         return NodeVersion(*(getattr(node, name) for name in NodeVersion._fields))
 
     def nodes(self, query: NodeQuery, *, scope: Scope = Scope.ALL) -> Sequence[Row]:
-        """Return a page of nodes."""
+        """Return the page of nodes that *query* selects."""
         with self._lock:
             return self._nodes.list_page(query, lambda node: is_visible(node, scope), lambda node: _matches(node, query))
 
     def shards(self, *, scope: Scope = Scope.ALL) -> Sequence[tuple[str | None, int]]:
-        """Return each shard with its number of nodes."""
+        """Return each shard with its number of nodes, ordered by name. None stands for nodes without a shard."""
         with self._lock:
             rows = self._nodes.list_page(NodeQuery(fields=("shard",)), lambda node: is_visible(node, scope), lambda node: True)
         return sorted(Counter(row["shard"] for row in rows).items(), key=lambda pair: pair[0] or "")
 
     def provision_states(self) -> Sequence[tuple[str, int]]:
-        """Return each provision state with its number of nodes."""
+        """Return each provision state that nodes have, with its number of nodes."""
         with self._lock:
             rows = self._nodes.list_page(NodeQuery(fields=("provision_state",)), lambda node: True, lambda node: True)
         return sorted(Counter(row["provision_state"] for row in rows).items())
@@ -113,7 +113,7 @@ class MemoryStore(MemoryRecords):
     def update_node(
         self, uuid: str, changes: Mapping[str, Any], *, fence: Fence | None, revision: int | None = None, release: bool = False
     ) -> NodeRecord:
-        """Write *changes* and return the written node."""
+        """Write *changes* to a node and return it. Raises as :meth:`Store.update_node`."""
         require_fence_of(uuid, fence)
         stored_changes = NODE_FIELDS.encode_changes(changes)
         with self._lock:
@@ -126,7 +126,7 @@ class MemoryStore(MemoryRecords):
         return written
 
     def update_nodes(self, updates: Sequence[NodeUpdate]) -> Sequence[NodeRecord | None]:
-        """Make conditional writes to several nodes."""
+        """Make conditional writes to several nodes. Return each written node, or None if its condition did not hold."""
         return [self._update_if_unchanged(update) for update in updates]
 
     def _update_if_unchanged(self, update: NodeUpdate) -> NodeRecord | None:
@@ -136,7 +136,7 @@ class MemoryStore(MemoryRecords):
             return None
 
     def delete_node(self, uuid: str, *, fence: Fence | None) -> None:
-        """Delete a node and all records that belong to it."""
+        """Delete a node and all records that belong to it. Raises ``LeaseLost`` or ``NodeLocked`` if its lease forbids that."""
         require_fence_of(uuid, fence)
         with self._lock:
             node = self._require_writable_node(uuid, fence)
@@ -157,7 +157,10 @@ class MemoryStore(MemoryRecords):
     def take_lease(
         self, uuid: str, *, holder: str, purpose: str, duration: float, grace: float = 0.0
     ) -> tuple[Lease, NodeRecord]:
-        """Take a lease that is free or expired, and return it with the node."""
+        """Take the lease of a node that is free or whose lease has expired *grace* seconds ago. Return it with the node.
+
+        Raises ``NodeLocked``.
+        """
         held = {"lease_holder": NODE_FIELDS.by_name["lease_holder"].encode(holder)}
         held["lease_purpose"] = NODE_FIELDS.by_name["lease_purpose"].encode(purpose)
         with self._lock:
@@ -176,7 +179,7 @@ class MemoryStore(MemoryRecords):
         return build_lease(stored), leased
 
     def renew_leases(self, fences: Sequence[Fence], *, duration: float) -> Sequence[Lease]:
-        """Extend the leases that are still held to *duration* seconds from now and return them."""
+        """Extend those leases of *fences* that are still held to *duration* seconds from now, and return them."""
         renewed: list[Lease] = []
         with self._lock:
             now = self._clock.now()
@@ -190,7 +193,7 @@ class MemoryStore(MemoryRecords):
         return renewed
 
     def release_lease(self, fence: Fence) -> None:
-        """Release a lease. Do nothing if the lease is no longer held."""
+        """Release the lease of *fence*. Do nothing if it is no longer held."""
         with self._lock:
             node = self._nodes.get(fence.node_uuid)
             # A late release must not end the lease of the next holder.
@@ -198,7 +201,7 @@ class MemoryStore(MemoryRecords):
                 self._end_lease(node)
 
     def expire_leases(self, holder: str) -> int:
-        """End all leases of a dead holder and return their number."""
+        """End all leases of *holder*, whose process has ended, and return their number."""
         with self._lock:
             held = self._nodes.find_all("lease_holder", holder)
             for node in held:
@@ -212,7 +215,7 @@ class MemoryStore(MemoryRecords):
     # Ports
 
     def create_port(self, port: PortRecord, *, fence: Fence | None) -> PortRecord:
-        """Store a new port of a node."""
+        """Store a new port of a node and return it. Raises as :meth:`Store.create_port`."""
         require_fence_of(port.node_uuid, fence)
         require_uuid("uuid", port.uuid)
         stored = {**PORT_FIELDS.encode_record(port), "created_at": self._clock.now(), "updated_at": None, "revision": 0}
@@ -222,7 +225,7 @@ class MemoryStore(MemoryRecords):
         return PORT_FIELDS.decode_record(stored)
 
     def port(self, ident: str, *, scope: Scope = Scope.ALL) -> PortRecord:
-        """Return the port with this UUID, MAC address or name."""
+        """Return the port with the UUID, MAC address or name *ident*. Raises ``PortNotFound``."""
         with self._lock:
             stored = self._ports.find(*parse_port_ident(ident))
             if stored is None or not self._is_port_visible(stored, scope):
@@ -230,14 +233,14 @@ class MemoryStore(MemoryRecords):
         return PORT_FIELDS.decode_record(stored)
 
     def ports(self, query: Query, *, scope: Scope = Scope.ALL) -> Sequence[Row]:
-        """Return a page of ports."""
+        """Return the page of ports that *query* selects."""
         with self._lock:
             return self._ports.list_page(query, lambda port: self._is_port_visible(port, scope), self._matches_node(query))
 
     def update_port(
         self, uuid: str, changes: Mapping[str, Any], *, fence: Fence | None, revision: int | None = None
     ) -> PortRecord:
-        """Write *changes* to a port and return the written port."""
+        """Write *changes* to a port and return it. Raises as :meth:`Store.update_port`."""
         stored_changes = PORT_FIELDS.encode_changes(changes)
         with self._lock:
             port = self._require_writable_port(uuid, fence)
@@ -247,7 +250,7 @@ class MemoryStore(MemoryRecords):
         return PORT_FIELDS.decode_record(stored)
 
     def delete_port(self, uuid: str, *, fence: Fence | None) -> None:
-        """Delete a port."""
+        """Delete a port. Raises ``PortNotFound``, ``LeaseLost`` or ``NodeLocked``."""
         with self._lock:
             self._require_writable_port(uuid, fence)
             self._ports.delete(uuid)
@@ -266,7 +269,7 @@ class MemoryStore(MemoryRecords):
     # Conductors
 
     def register_conductor(self, conductor: ConductorRecord) -> ConductorRecord:
-        """Store a conductor and its drivers, with a heartbeat of now."""
+        """Store a conductor and its drivers, with the present time as its heartbeat, and return it."""
         stored = CONDUCTOR_FIELDS.encode_record(conductor)
         with self._lock:
             now = self._clock.now()
@@ -277,7 +280,7 @@ class MemoryStore(MemoryRecords):
         return CONDUCTOR_FIELDS.decode_record(stored)
 
     def heartbeat(self, hostname: str, incarnation: str) -> None:
-        """Record that a conductor is alive."""
+        """Store the present time as the conductor's heartbeat. Raises ``ConductorNotFound``."""
         with self._lock:
             stored = self._conductors.get(hostname)
             if stored is None or stored["incarnation"] != incarnation:
@@ -291,7 +294,7 @@ class MemoryStore(MemoryRecords):
         return [CONDUCTOR_FIELDS.decode_record(conductor) for conductor in stored]
 
     def unregister_conductor(self, hostname: str, incarnation: str) -> None:
-        """Delete a conductor that stops, unless another incarnation has registered."""
+        """Delete a conductor that stops. Do nothing if another incarnation has registered under its host name."""
         with self._lock:
             stored = self._conductors.get(hostname)
             if stored is not None and stored["incarnation"] == incarnation:
@@ -303,7 +306,7 @@ def _event_values(node: StoredRecord) -> list[Any]:
 
 
 def _matches(node: StoredRecord, query: NodeQuery) -> bool:
-    """Return whether a node meets the filters of a query that are not filters of fields."""
+    """Return whether a stored node meets the filters of *query* other than *where*, such as ``associated`` and ``traits``."""
     return (
         (query.associated is None or query.associated == (node["instance_uuid"] is not None))
         and (query.sharded is None or query.sharded == (node["shard"] is not None))

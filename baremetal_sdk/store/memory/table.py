@@ -1,4 +1,4 @@
-"""Table in memory: stored records by UUID in the order of creation, with unique keys and pages."""
+"""Table of the store in memory: keeps records by UUID, checks unique keys, and returns pages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Predicate = Callable[[StoredRecord], bool]
 
 
 class MemoryTable(Generic[R]):
-    """Stored records of one kind. Not thread-safe: callers must hold a lock."""
+    """Table of the stored records of one kind. Not thread-safe: callers must hold the store's lock."""
 
     def __init__(self, fields: RecordFields[R]) -> None:
         self._fields = fields
@@ -29,16 +29,16 @@ class MemoryTable(Generic[R]):
         return self._rows.get(uuid)
 
     def find(self, field: str, value: str) -> StoredRecord | None:
-        """Return the stored record with this value in a unique field, or None."""
+        """Return the stored record with *value* in the unique field *field*, or None."""
         uuid = self._unique[(field,)].get((value,))
         return None if uuid is None else self._rows[uuid]
 
     def find_all(self, field: str, value: Any) -> list[StoredRecord]:
-        """Return all stored records with this value in a field."""
+        """Return all stored records with *value* in *field*, in the order of creation."""
         return [row for row in self._rows.values() if row[field] == value]
 
     def insert(self, stored: StoredRecord) -> None:
-        """Add a record. Raises the error of a duplicate value."""
+        """Add a stored record. Raises ``DuplicateName`` or a similar error if a unique value belongs to another record."""
         uuid = stored["uuid"]
         self._check_unique(uuid, stored, new=True)
         self._rows[uuid] = stored
@@ -46,7 +46,7 @@ class MemoryTable(Generic[R]):
         self._index(uuid, stored)
 
     def replace(self, stored: StoredRecord) -> None:
-        """Replace the record with the same UUID. Raises the error of a duplicate value."""
+        """Replace the stored record with the same UUID. Raises as :meth:`insert`."""
         uuid = stored["uuid"]
         self._check_unique(uuid, stored, new=False)
         self._unindex(uuid)
@@ -54,7 +54,7 @@ class MemoryTable(Generic[R]):
         self._index(uuid, stored)
 
     def delete(self, uuid: str) -> None:
-        """Remove a record."""
+        """Remove the stored record with this UUID, which must exist."""
         self._unindex(uuid)
         del self._rows[uuid], self._order[uuid]
 
@@ -75,7 +75,10 @@ class MemoryTable(Generic[R]):
             uuids.pop(_values(self._rows[uuid], key), None)
 
     def list_page(self, query: Query, visible: Predicate, matches: Predicate) -> Sequence[Row]:
-        """Return a page of the records that are *visible* and meet the query and *matches*."""
+        """Return the page that *query* selects of the records for which *visible* and *matches* are true.
+
+        Raises ``InvalidInput`` for an unknown field, sort key or limit, and for a marker that is not visible.
+        """
         names = self._fields.select_fields(query.fields)
         wanted = self._fields.encode_filters(query.where)
         if query.limit is not None and query.limit < 1:

@@ -1,4 +1,4 @@
-"""Records of API access: tokens and requests with an idempotency key."""
+"""Record classes for API access: tokens, and requests with an idempotency key."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class TokenRecord:
     expires_at: datetime
     digest: bytes = field(repr=False)
     project: str | None = None
-    """Project that the bearer acts for; None for the whole system."""
+    """Project for which the bearer of the token acts; None for the whole system."""
     created_at: datetime | None = None
     updated_at: datetime | None = None
     revision: int = 0
@@ -24,15 +24,15 @@ class TokenRecord:
 
 @dataclass(frozen=True)
 class KeyedRequestRecord:
-    """A request with an idempotency key, which is executed once, and its response.
+    """An API request with an idempotency key, and its response. A repeated request gets the response without a new execution.
 
     ``status`` is the HTTP status, or None while the request runs.
     """
 
     uuid: str
-    """UUID derived from the caller, the path and the key."""
+    """UUID derived from the caller, the path and the idempotency key, so that a repeated request has the same UUID."""
     digest: bytes
-    """Digest of the request."""
+    """Digest of the request, to detect another request with the same key."""
     began_at: datetime
     status: int | None = None
     content: str | None = None

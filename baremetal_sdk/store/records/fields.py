@@ -1,4 +1,4 @@
-"""Fields of records: types, bounds, stored form, and whether callers may write them."""
+"""Descriptions of the fields of record classes: type, bounds, stored form, and whether updates may change them."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from baremetal_sdk.store.records.query import Row
 
 R = TypeVar("R")
 StoredRecord = Mapping[str, Any]
-"""Values of one record by field, encoded as the database stores them."""
+"""Type of a record in its stored form: field -> value, encoded as a database stores it."""
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MAX_INTEGER = 2**31 - 1
 
 
 class FieldKind(Enum):
-    """Types of field values. Messages show the value of the member."""
+    """Types of field values. The value of a member describes the type in error messages."""
 
     STRING = "a string"
     TEXT = "a text"
@@ -37,17 +37,17 @@ class FieldKind(Enum):
 
     @property
     def is_json(self) -> bool:
-        """True if values are stored as JSON text."""
+        """True if values of this type are stored as JSON text."""
         return self in (FieldKind.MAP, FieldKind.LIST)
 
     @property
     def is_sortable(self) -> bool:
-        """True if listings can sort and filter by the values."""
+        """True if listings can sort and filter by values of this type."""
         return self not in (FieldKind.MAP, FieldKind.LIST, FieldKind.BYTES)
 
 
 class Field(NamedTuple):
-    """A field of a record."""
+    """Description of one field of a record class."""
 
     name: str
     kind: FieldKind
@@ -62,12 +62,15 @@ class Field(NamedTuple):
 
     @property
     def allowed(self) -> str:
-        """Description of the allowed values."""
+        """Text that describes the allowed values, for error messages."""
         length = f" of at most {self.length} characters" if self.length else ""
         return self.kind.value + length + (" or null" if self.optional else "")
 
     def encode(self, value: Any) -> Any:
-        """Return the stored form of *value*: times in UTC, JSON as text. Raises ``InvalidInput`` with the field's name."""
+        """Return the stored form of *value*: times in UTC, JSON as text.
+
+        Raises ``InvalidInput`` with the field's name for a value of another type and for a value beyond the bounds.
+        """
         if value is None:
             if self.optional:
                 return None
@@ -115,7 +118,7 @@ class Field(NamedTuple):
             raise self._invalid(f"it is not JSON ({exc})", "JSON values") from None
 
     def decode(self, stored: Any) -> Any:
-        """Return the value of a stored form. Each call returns new objects for JSON, which the caller may change."""
+        """Return the value of the stored form *stored*. For JSON, each call returns new objects, which the caller may change."""
         if self.kind is FieldKind.MAP:
             return {} if stored == "{}" else json.loads(stored)
         if self.kind is FieldKind.LIST:
@@ -145,10 +148,10 @@ def _to_plain_json(value: Any) -> Any:
 
 
 class RecordFields(Generic[R]):
-    """Fields of one kind of record, derived from the annotations of its dataclass.
+    """Descriptions of all fields of one record class, derived from its annotations, with conversion of records.
 
-    *managed* are the fields that only the store sets. *lengths* are the maximum lengths of strings; the default is 255.
-    *texts* are the string fields without a maximum length.
+    *label* names one record in messages. *managed* are the fields that only the store sets. *lengths* are the maximum lengths
+    of strings; the default is 255. *texts* are the string fields without a maximum length.
     """
 
     def __init__(
@@ -165,7 +168,7 @@ class RecordFields(Generic[R]):
         self._json = tuple(field for field in self.by_name.values() if field.kind.is_json)
 
     def encode_record(self, record: R) -> dict[str, Any]:
-        """Return the stored form of all fields of a record. Raises ``InvalidInput``."""
+        """Return the stored form of a whole record (field -> value). Raises ``InvalidInput`` for an invalid field."""
         values = vars(record)
         return {
             name: None if (value := values[name]) is None and field.optional else field.encode(value)
@@ -173,7 +176,7 @@ class RecordFields(Generic[R]):
         }
 
     def encode_changes(self, changes: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the stored form of an update's changes. Raises ``InvalidInput`` with all fields that cannot be changed."""
+        """Return the stored form of the *changes* of an update. Raises ``InvalidInput`` for fields that updates cannot change."""
         problems = [self._write_problem(name) for name in changes if name not in self.by_name or not self.by_name[name].writable]
         if problems:
             raise InvalidInput(problems)
@@ -185,18 +188,18 @@ class RecordFields(Generic[R]):
         return Problem(name, f"a {self.label} has no such field")
 
     def decode_record(self, stored: Mapping[str, Any]) -> R:
-        """Return the record of a stored form. The caller owns its JSON values."""
+        """Return the record for its stored form. Its JSON values are new objects, which the caller may change."""
         values = dict(stored)
         for field in self._json:
             values[field.name] = field.decode(values[field.name])
         return self.record_type(**values)
 
     def decode_row(self, stored: Mapping[str, Any], names: Sequence[str]) -> Row:
-        """Return a row of a listing with the fields *names*."""
+        """Return a listing's row with the fields *names* of a stored record."""
         return Row({name: self.by_name[name].decode(stored[name]) for name in names})
 
     def select_fields(self, names: Sequence[str] | None) -> tuple[str, ...]:
-        """Return the fields of a listing's rows; all fields for None. Raises ``InvalidInput`` for an unknown field."""
+        """Return the requested field names of a listing without duplicates; all for None. Raises ``InvalidInput`` if unknown."""
         if names is None:
             return self.names
         unknown = [name for name in names if name not in self.by_name]
@@ -205,7 +208,7 @@ class RecordFields(Generic[R]):
         return tuple(dict.fromkeys(names))
 
     def get_sort_field(self, name: str) -> Field:
-        """Return the field to sort by. Raises ``InvalidInput`` if the field is unknown or cannot be compared."""
+        """Return the field *name*, by which a listing is sorted. Raises ``InvalidInput`` if it is unknown or not sortable."""
         field = self.by_name.get(name)
         if field is None or not field.kind.is_sortable:
             wrong = f"a {self.label} has no field {name!r}" if field is None else f"{name!r} is {field.kind.value}"
@@ -213,7 +216,10 @@ class RecordFields(Generic[R]):
         return field
 
     def encode_filters(self, where: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
-        """Return the filters of a listing: by field, the stored forms of the alternative values. Raises ``InvalidInput``."""
+        """Return the filters *where* of a listing in stored form: field -> tuple of alternative values.
+
+        Raises ``InvalidInput`` for unknown fields, and for fields and values by which a listing cannot be filtered.
+        """
         return {name: self._encode_filter(name, value) for name, value in where.items()}
 
     def _encode_filter(self, name: str, value: Any) -> tuple[Any, ...]:
@@ -246,7 +252,7 @@ _KINDS: dict[Any, FieldKind] = {
 
 _UUID_LENGTH = 36
 _KEYWORD_LENGTH = 64
-"""Maximum length of the name of a state, a kind or an interface."""
+"""Maximum number of characters in the name of a state, a kind or an interface."""
 
 LEASE_FIELDS = ("lease_holder", "lease_purpose", "lease_since", "lease_expires_at")
 

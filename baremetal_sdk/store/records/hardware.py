@@ -1,4 +1,4 @@
-"""Records of hardware: chassis, port groups, volumes, BIOS settings, firmware, inventories, node history, login refusals."""
+"""Record classes for hardware, such as chassis, port groups and BIOS settings, and for the history of nodes."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class VolumeTargetRecord:
 
 @dataclass(frozen=True)
 class BIOSSettingRecord:
-    """A BIOS setting of a node at the last reading."""
+    """A BIOS setting of a node, as it was last read from the machine."""
 
     uuid: str
     node_uuid: str
@@ -95,7 +95,7 @@ class BIOSSettingRecord:
 
 @dataclass(frozen=True)
 class FirmwareComponentRecord:
-    """A component of a node with firmware, such as a BMC, BIOS or network card."""
+    """A component of a node with firmware, such as a BMC, BIOS or network card, and its firmware versions."""
 
     uuid: str
     node_uuid: str
@@ -149,7 +149,7 @@ class NodeHistoryRecord:
 
 @dataclass(frozen=True)
 class LoginRefusalRecord:
-    """Number of times that a BMC rejected a credential. The UUID is derived from the BMC's name."""
+    """Count of the logins with one credential that a BMC rejected. The UUID is derived from the BMC's address."""
 
     uuid: str
     refused: int

@@ -1,4 +1,4 @@
-"""Kinds of records that stores handle with the same methods. A store knows no more of a kind than its ``RecordKind``."""
+"""Table of the kinds of records that stores handle with the same methods, and the properties of each kind."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _UUIDS = {"uuid": 36, "node_uuid": 36}
 
 
 class Visibility(Enum):
-    """Records of a kind that a caller with the scope of one project sees."""
+    """Rules for which records of a kind a caller with the scope of one project sees. "It" is that project."""
 
     ALL = "all records"
     NODE = "records of nodes that it owns or leases"
@@ -42,31 +42,34 @@ class Visibility(Enum):
 
 @dataclass(frozen=True)
 class RecordKind(Generic[R]):
-    """A kind of records. All records have ``uuid``, ``created_at``, ``updated_at`` and ``revision``."""
+    """Properties of a kind of records. All records have ``uuid``, ``created_at``, ``updated_at`` and ``revision``."""
 
     fields: RecordFields[R]
     table: str
-    """Name of the table, without the prefix."""
+    """Name of the table in the database, without the prefix."""
     not_found: type[NotFound]
     lookup_fields: tuple[str, ...] = ("uuid",)
     """Unique fields by which clients identify a record."""
     listed: tuple[str, ...] = ()
-    """Fields with an index, because listings filter or sort by them."""
+    """Fields that have an index in the database, because listings filter or sort by them."""
     belongs_to_node: bool = False
     """True if a record is deleted together with the node of its ``node_uuid``."""
     fenced: bool = False
-    """True if a record is written under the lease of its node."""
+    """True if writes to a record check the lease of its node."""
     visibility: Visibility = Visibility.ALL
     used_by: tuple[str, str] | None = None
-    """Table and column that refer to a record. A record cannot be deleted while a row refers to it."""
+    """Table and column that refer to records of this kind. A record cannot be deleted while a row refers to it."""
 
     @property
     def label(self) -> str:
-        """Name of one record of the kind, for messages."""
+        """Name of one record of the kind, for messages and unique keys."""
         return self.fields.label
 
     def parse_ident(self, ident: str) -> tuple[str, str]:
-        """Return the unique field that *ident* from a client belongs to, and the field's value. Raises ``NotFound``."""
+        """Return the unique field and the value by which an identifier from a client identifies a record.
+
+        Raises ``NotFound`` if the kind has no field for such an identifier.
+        """
         folded = ident.lower()
         if is_uuid(folded):
             return "uuid", folded
@@ -77,7 +80,7 @@ class RecordKind(Generic[R]):
         raise self.not_found_error(ident)
 
     def require_unfenced(self) -> None:
-        """Raise ``TypeError`` for a kind that is written under a lease: one write to several nodes would need several leases."""
+        """Raise ``TypeError`` for a fenced kind, before a write to records of several nodes: it would need several leases."""
         if self.fenced:
             raise TypeError(f"a {self.label} is written under the lease of its node")
 
@@ -99,7 +102,7 @@ def _fields(
 
 _OF_NODE: dict[str, Any] = {"belongs_to_node": True, "fenced": True, "visibility": Visibility.NODE, "listed": ("node_uuid",)}
 _NODE_UUID = frozenset({"node_uuid"})
-"""Managed field of the parts of a node, which cannot move to another node."""
+"""Field that only the store sets in parts of a node, because they cannot move to another node."""
 
 CHASSIS = RecordKind(
     _fields(ChassisRecord, "chassis", texts=frozenset({"description"})),
@@ -218,4 +221,4 @@ RECORD_KINDS: Mapping[type, RecordKind[Any]] = {
         KEYED_REQUESTS,
     )
 }
-"""The kinds, by class of record."""
+"""Record class -> its kind."""

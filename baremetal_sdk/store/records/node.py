@@ -1,4 +1,4 @@
-"""Records of nodes, ports, leases and conductors. They are frozen, and independent of the store that returned them."""
+"""Record classes for nodes, ports, leases and conductors. Records are frozen copies of the data in a store."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from baremetal_interfaces.values import Kind
 
 
 class Fence(NamedTuple):
-    """Proof of a lease for a write. The store accepts it only while *holder* holds the node under this epoch."""
+    """Identity of a lease, which a write passes to the store.
+
+    The store accepts the write only while *holder* holds the node's lease with this epoch.
+    """
 
     node_uuid: str
     holder: str
@@ -19,7 +22,7 @@ class Fence(NamedTuple):
 
 
 class NodeUpdate(NamedTuple):
-    """A write to a node on condition that the node is free and has this revision."""
+    """A conditional write to a node: the store applies *changes* only if the node is not held and has this revision."""
 
     node_uuid: str
     revision: int
@@ -39,7 +42,7 @@ class Lease:
 
     @property
     def fence(self) -> Fence:
-        """Fence for writes under this lease."""
+        """Fence that identifies this lease in writes."""
         return Fence(self.node_uuid, self.holder, self.epoch)
 
 
@@ -52,7 +55,7 @@ The record lists these fields one by one, so that they have types; a test compar
 
 @dataclass(frozen=True)
 class NodeRecord:
-    """A node. Fields have the names of the Bare Metal API; internal fields are at the end.
+    """A node as the store returns it. Fields have the names of the Bare Metal API; internal fields are at the end.
 
     ``driver_info`` has a mask in place of each secret; ``sealed_secrets`` has the encrypted secrets.
     """
@@ -127,7 +130,7 @@ class NodeRecord:
     """State that plugins keep (``DriverState.dump``), by kind of interface."""
     sealed_secrets: bytes | None = field(default=None, repr=False)
     run_id: str | None = None
-    """Id of the current run of steps."""
+    """Identifier of the node's run of steps; None without a run."""
     run_steps: tuple[Mapping[str, Any], ...] = ()
     run_index: int | None = None
     run_attempt: int = 0
@@ -136,13 +139,13 @@ class NodeRecord:
     lease_since: datetime | None = None
     lease_expires_at: datetime | None = None
     epoch: int = 0
-    """Number of leases ever taken on this node."""
+    """Number of leases that were ever taken on this node. It identifies the last one in fences."""
     revision: int = 0
-    """Number of changes. A write can require the revision that it read."""
+    """Number of changes of the node. A write can require that the node still has the revision that the caller read."""
 
 
 class NodeVersion(NamedTuple):
-    """Version of a node: fields that differ after any change, and those that decide who may see the node."""
+    """Fields of a node that show whether it has changed, and the fields that decide which callers may see it."""
 
     uuid: str
     revision: int
@@ -181,7 +184,7 @@ class PortRecord:
 
 @dataclass(frozen=True)
 class ConductorRecord:
-    """A conductor with its hardware types.
+    """A registered conductor with its hardware types and its last heartbeat.
 
     *drivers* maps hardware type and kind to ``{"default": name or None, "enabled": [names]}``.
     """

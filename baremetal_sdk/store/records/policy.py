@@ -1,4 +1,4 @@
-"""Records of operators' policies: allocations, deploy templates, runbooks and inspection rules."""
+"""Record classes for allocations, deploy templates, runbooks and inspection rules."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class AllocationRecord:
-    """A request for a node with given properties, and the allocated node."""
+    """A request for a node with given properties, with its state and the allocated node."""
 
     uuid: str
     name: str | None = None
@@ -22,7 +22,7 @@ class AllocationRecord:
     candidate_nodes: tuple[str, ...] = ()
     owner: str | None = None
     conductor: str | None = None
-    """Conductor that searches for a node while the allocation has none."""
+    """Lease holder name of the conductor that searches for a node; None after the search."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     created_at: datetime | None = None
     updated_at: datetime | None = None
@@ -44,7 +44,7 @@ class DeployTemplateRecord:
 
 @dataclass(frozen=True)
 class RunbookRecord:
-    """Steps of cleaning or servicing that an operator provides for other users."""
+    """A named list of steps for cleaning or servicing, which an operator provides for other users."""
 
     uuid: str
     name: str
@@ -62,7 +62,7 @@ class RunbookRecord:
 
 @dataclass(frozen=True)
 class InspectionRuleRecord:
-    """Actions on the results of an inspection, with their conditions."""
+    """A rule for the results of inspections: its *actions* run on them if its *conditions* hold."""
 
     uuid: str
     description: str | None = None

@@ -1,4 +1,4 @@
-"""Queries of listings, and their rows."""
+"""Parameters of listings, and the rows that listings return."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 
 @dataclass(frozen=True)
 class Scope:
-    """Records that the caller may see: all, or only those that *project* owns or leases."""
+    """Restriction of reads to the records that the caller may see: all, or only those that *project* owns or leases."""
 
     project: str | None = None
     ALL: ClassVar[Scope]
@@ -20,7 +20,7 @@ Scope.ALL = Scope()
 
 @dataclass(frozen=True)
 class Query:
-    """Query for a page of a listing.
+    """Parameters of a listing that select one page of records.
 
     *where* maps a field to a value, to a tuple of alternative values, or to None for "not set". *fields* are the fields of
     the rows; None selects all. *limit* is the maximum number of rows. *marker* is the UUID of the last record of the
@@ -34,27 +34,27 @@ class Query:
     sort_key: str | None = None
     sort_dir: Literal["asc", "desc"] = "asc"
     node_where: Mapping[str, Any] = field(default_factory=dict)
-    """Filters of the node that a record belongs to, in the form of *where*."""
+    """Filters in the form of *where* that the node of a record must meet."""
     description_contains: str | None = None
-    """Substring of the description; the case of letters does not matter."""
+    """Text that the description of each record must contain, in upper or lower case. None for no filter."""
 
 
 @dataclass(frozen=True)
 class NodeQuery(Query):
-    """Query for a page of nodes, with filters beyond equality."""
+    """Parameters of a listing of nodes, with additional filters."""
 
     associated: bool | None = None
     """True selects nodes with an instance, False nodes without one, None all."""
     sharded: bool | None = None
     """True selects nodes with a shard, False nodes without one, None all."""
     include_children: bool = True
-    """True if nodes with a parent node are listed."""
+    """False leaves out nodes that have a parent node."""
     traits: tuple[str, ...] = ()
     """Traits that each listed node must have."""
 
 
 class Row(Mapping[str, Any]):
-    """One row of a listing: the selected fields, as items and as attributes."""
+    """A row of a listing. The selected fields are its items and also its attributes."""
 
     __slots__ = ("_values",)
 

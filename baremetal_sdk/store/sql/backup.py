@@ -1,4 +1,4 @@
-"""Backup of a database in use, with the database's own tool."""
+"""Backup of the store's database while it is in use, with the tool of the database."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def back_up(connection: str, file: Path) -> None:
     """Write a consistent copy of the database at the URL *connection* to a new *file* with mode 0600.
 
     The copy of an SQLite database is a database file; for a database server it is the output of ``pg_dump`` or
-    ``mariadb-dump``. Raises ``ConfigurationError``.
+    ``mariadb-dump``. Raises ``ConfigurationError`` if *file* exists, the tool is not installed, or the copy fails.
     """
     if file.exists():
         raise ConfigurationError(f"{file} already exists; name a new file, so that no older backup is lost")
@@ -59,9 +59,9 @@ def _dump(url: URL, target: Path) -> None:
 
 
 def _dump_command(url: URL) -> tuple[list[str], Mapping[str, str]]:
-    """Return the command that copies a database, and environment variables with the password.
+    """Return the command line that copies a database, and environment variables for it with the password.
 
-    An argument with the password would be visible in the list of processes.
+    A password on the command line would be visible in the list of processes.
     """
     arguments: dict[str, str | None] = {"host": url.host, "port": str(url.port) if url.port else None}
     query = {name: str(value) for name, value in url.query.items()}

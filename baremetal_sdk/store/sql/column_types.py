@@ -13,23 +13,23 @@ _MYSQL = ("mysql", "mariadb")
 
 
 class _SQLiteTime(sqlite.DATETIME):
-    """Type of a time in SQLite, which is text. It does not convert, because :class:`UTCDateTime` converts."""
+    """Column type of a time in SQLite, where it is text. It converts nothing, because :class:`UTCDateTime` does."""
 
     def bind_processor(self, dialect: Dialect) -> None:
-        """Return None: ``UTCDateTime.process_bind_param`` has made the text."""
+        """Return None, which means no conversion: ``UTCDateTime.process_bind_param`` has made the text."""
 
     def result_processor(self, dialect: Dialect, coltype: object) -> None:
-        """Return None: ``UTCDateTime.process_result_value`` parses the text."""
+        """Return None, which means no conversion: ``UTCDateTime.process_result_value`` parses the text."""
 
 
 class UTCDateTime(TypeDecorator[datetime]):
-    """A time with microseconds: in the database UTC without a time zone, in Python with the time zone UTC."""
+    """Column type of a time with microseconds: in the database UTC without a time zone, in Python with time zone UTC."""
 
     impl = DateTime
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """Return the type for *dialect*. MariaDB stores whole seconds unless the type has a precision."""
+        """Return the column type for *dialect*. MariaDB stores whole seconds unless the type has a precision."""
         if dialect.name in _MYSQL:
             return dialect.type_descriptor(mysql.DATETIME(fsp=6))
         if dialect.name == "sqlite":
@@ -37,21 +37,21 @@ class UTCDateTime(TypeDecorator[datetime]):
         return dialect.type_descriptor(DateTime())
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
-        """Convert a time with a time zone to the stored form."""
+        """Return the stored form of a time that has a time zone; None for None."""
         if value is None:
             return None
         plain = value.astimezone(UTC).replace(tzinfo=None)
         return plain.isoformat(" ", "microseconds") if dialect.name == "sqlite" else plain
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        """Convert the stored form to a time in UTC."""
+        """Return the time in UTC for its stored form; None for None."""
         if value is None:
             return None
         return (datetime.fromisoformat(value) if dialect.name == "sqlite" else value).replace(tzinfo=UTC)
 
 
 def string(length: int) -> TypeEngine[str]:
-    """Return a type for strings of up to *length* characters; comparison is case-sensitive in all databases."""
+    """Return a column type for strings of up to *length* characters, compared case-sensitively in all databases."""
     return (
         String(length)
         .with_variant(mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin"), *_MYSQL)
@@ -60,15 +60,15 @@ def string(length: int) -> TypeEngine[str]:
 
 
 def text() -> TypeEngine[str]:
-    """Return a type for long text. MariaDB's TEXT would end at 64 KiB."""
+    """Return a column type for long text: 16 MiB on MariaDB, whose TEXT would end at 64 KiB, else unlimited."""
     return Text().with_variant(mysql.MEDIUMTEXT(charset="utf8mb4", collation="utf8mb4_bin"), *_MYSQL)
 
 
 def blob() -> TypeEngine[bytes]:
-    """Return a type for bytes."""
+    """Return a column type for bytes."""
     return LargeBinary()
 
 
 def counter() -> TypeEngine[int]:
-    """Return a type for large counters. SQLite assigns ids only to a column of the type INTEGER."""
+    """Return a column type for 64-bit integers, such as row ids. SQLite assigns ids only to columns of type INTEGER."""
     return BigInteger().with_variant(Integer(), "sqlite")

@@ -1,4 +1,4 @@
-"""Conductors in an SQL database: their drivers and heartbeats."""
+"""Conductors of the SQL store: their drivers and heartbeats."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _CONDUCTORS = RowReader(CONDUCTOR_FIELDS, CONDUCTOR_FIELDS.names)
 
 
 class SQLConductors:
-    """The part of the ``Store`` protocol that is about conductors."""
+    """Base class of the SQL store: the methods of the ``Store`` protocol for conductors."""
 
     _database: Database
     _clock: Clock
@@ -25,7 +25,7 @@ class SQLConductors:
 
     @retry_on_conflict
     def register_conductor(self, conductor: ConductorRecord) -> ConductorRecord:
-        """Store a conductor and its drivers, with a heartbeat of now."""
+        """Store a conductor and its drivers, with the present time as its heartbeat, and return it."""
         stored = CONDUCTOR_FIELDS.encode_record(conductor)
         ident = {"ident": conductor.hostname}
         with self._database.writing() as connection:
@@ -41,7 +41,7 @@ class SQLConductors:
 
     @retry_on_conflict
     def heartbeat(self, hostname: str, incarnation: str) -> None:
-        """Record that a conductor is alive."""
+        """Store the present time as the conductor's heartbeat. Raises ``ConductorNotFound``."""
         statement = self._statements.update_conductor(("heartbeat_at",), same_incarnation=True)
         with self._database.writing() as connection:
             parameters = {"ident": hostname, "running_incarnation": incarnation}
@@ -58,6 +58,6 @@ class SQLConductors:
 
     @retry_on_conflict
     def unregister_conductor(self, hostname: str, incarnation: str) -> None:
-        """Delete a conductor that stops, unless another incarnation has registered."""
+        """Delete a conductor that stops. Do nothing if another incarnation has registered under its host name."""
         with self._database.writing() as connection:
             connection.execute(self._statements.delete_conductor, {"ident": hostname, "running_incarnation": incarnation})

@@ -1,4 +1,4 @@
-"""Connections to a database, and transactions."""
+"""Connections and transactions of the SQL store."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from baremetal_sdk.store.sql.sqlite_statements import CompiledStatements
 from baremetal_sdk.store.sql.sqlite_writer import SQLiteWriter
 
 DEFAULT_CONNECTIONS = 10
-"""Maximum number of connections to a database server."""
+"""Default of the maximum number of connections to a database server."""
 _POOL_TIMEOUT_S = 60.0
 _ISOLATION = "ISOLATION LEVEL READ COMMITTED"
 """Each write checks its conditions in its own WHERE clause, so a stricter level would only lock more rows."""
 
 
 class _Engines(NamedTuple):
-    """Sources of connections of an open database."""
+    """Sources of the reading and writing connections of an open database."""
 
     reader: Engine | SQLiteReaders
     writer: Engine
@@ -42,7 +42,11 @@ class _Engines(NamedTuple):
 
 
 class Database:
-    """A database with its connections. Thread-safe. Errors of the database are raised as ``StoreUnavailable``."""
+    """The database of an SQL store, with its connections and transactions. Thread-safe.
+
+    *connections* is the maximum number of connections to a database server. Errors of the database are raised as
+    ``StoreUnavailable``.
+    """
 
     def __init__(self, url: str, *, connections: int = DEFAULT_CONNECTIONS) -> None:
         self.url = _parse_url(url)
@@ -50,10 +54,10 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._engines: _Engines | None = None
         self.telemetry = Telemetry()
-        """Observers of each transaction."""
+        """Telemetry that observes each transaction."""
         self._subscribers: tuple[Callable[[], object], ...] = ()
         self.compiled = CompiledStatements()
-        """Executes statements that are built once and reused."""
+        """Executor of statements that are built once and reused."""
 
     def __repr__(self) -> str:
         return f"Database({mask_password(self.url)!r})"
@@ -69,7 +73,7 @@ class Database:
         return self._require_open().writer
 
     def open(self) -> None:
-        """Connect. Raises ``ConfigurationError`` if the driver of this database is not installed."""
+        """Connect to the database. Raises ``ConfigurationError`` if its Python driver is not installed."""
         with translate_errors(self.url):
             engine = sqlite_engine(self.url) if self.is_sqlite else _server_engine(self.url, self._connections)
             try:
@@ -94,9 +98,9 @@ class Database:
             engines.close()
 
     def subscribe(self, callback: Callable[[], object]) -> Callable[[], None]:
-        """Call *callback* after each writing transaction, in the thread that wrote; *callback* must be fast.
+        """Register *callback*, to be called after the commit of each writing transaction, in the thread that wrote.
 
-        Return a function that ends the subscription.
+        It has to be quick. Return a function that ends the subscription.
         """
         self._subscribers = (*self._subscribers, callback)
 
@@ -107,7 +111,7 @@ class Database:
 
     @property
     def connections(self) -> Mapping[str, int]:
-        """Number of ``used`` and ``idle`` connections; empty if unknown."""
+        """Numbers of ``used`` and ``idle`` connections for writes; empty if the database is closed."""
         if self._engines is None:
             return {}
         sqlite_writer, pool = self._engines.sqlite_writer, self._engines.writer.pool
@@ -119,19 +123,22 @@ class Database:
 
     def _require_open(self) -> _Engines:
         if self._engines is None:
-            raise StoreUnavailable("the store is not open")
+            raise StoreUnavailable("the store is not open; call open() first")
         return self._engines
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Check out a connection for statements that read."""
+        """Context with a connection for statements that read. Each statement sees the commits before it."""
         reader = self._require_open().reader
         with self.telemetry.begin(Work.TRANSACTION, {"kind": "read"}), translate_errors(self.url), reader.connect() as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """Run a transaction that is committed at the end of the block and rolled back by an exception."""
+        """Context with the connection of a writing transaction.
+
+        It is committed at the end of the block, and rolled back after an exception. The subscribers are called after the commit.
+        """
         engines = self._require_open()
         if engines.sqlite_writer is None:
             transaction = _transaction(engines.writer, self.url)
@@ -146,7 +153,7 @@ class Database:
 
     @contextmanager
     def altering(self) -> Iterator[Connection]:
-        """Begin a transaction of SQLAlchemy, as Alembic needs it to alter tables."""
+        """Context with a writing transaction of SQLAlchemy itself, which Alembic needs to alter tables."""
         with translate_errors(self.url), _transaction(self._require_open().writer, self.url) as connection:
             yield connection
 

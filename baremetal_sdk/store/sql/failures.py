@@ -1,6 +1,6 @@
-"""Translation of database errors into messages for operators, and retries of transactions.
+"""Translator of database errors into ``StoreUnavailable``, and retries of transactions.
 
-Messages name the cause and the remedy and contain no password.
+Messages for operators name the cause and the remedy and contain no password.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ R = TypeVar("R")
 _RETRY_AFTER_S = 5.0
 _MAX_CONFLICT_ATTEMPTS = 5
 _RECONNECT_TIMEOUT_S = 15.0
-"""Seconds to wait for a database server whose connection was lost; a restart takes less."""
+"""Seconds for which transactions are retried after the connection to the server was lost; a restart takes less."""
 _FIRST_RECONNECT_PAUSE_S, _MAX_RECONNECT_PAUSE_S = 0.1, 1.0
 _CONFLICT_PAUSE_STEP_S = 0.02
 """Seconds by which the upper bound of the random pause grows with each conflict."""
@@ -34,18 +34,18 @@ _DEADLOCKS = frozenset({"40001", "40P01", 1213})
 
 
 class TransactionConflict(StoreUnavailable):
-    """A transaction conflicted with another one and was rolled back. A retry can succeed."""
+    """Error for a transaction that conflicted with another one and was rolled back. A retry can succeed."""
 
 
 class ConnectionLost(StoreUnavailable):
-    """The connection was lost before the commit. A retry can succeed once the server is back."""
+    """Error for a connection that was lost before the commit. A retry can succeed once the server is back."""
 
 
 def retry_on_conflict(function: Callable[P, R]) -> Callable[P, R]:
-    """Retry *function* after a conflict, a few times, and after a lost connection, for some seconds.
+    """Decorate *function* so that it runs again after a conflict (five runs) or a lost connection (for 15 seconds).
 
     The function must run one transaction, and must not have changed anything outside of it when it raises: nothing of a
-    failed attempt was committed, so a retry is safe.
+    failed run was committed, so a retry is safe. The last error is raised.
     """
 
     @wraps(function)
@@ -71,10 +71,10 @@ def retry_on_conflict(function: Callable[P, R]) -> Callable[P, R]:
 
 @contextmanager
 def translate_errors(url: URL, *, may_be_committed: bool = False) -> Iterator[None]:
-    """Translate SQLAlchemy's errors inside of the block into ``StoreUnavailable`` or a subclass.
+    """Context that translates SQLAlchemy's errors of the block into ``StoreUnavailable`` or a subclass.
 
-    *may_be_committed* is for the commit itself: after a lost connection the transaction may be committed or not, so the
-    error is a plain ``StoreUnavailable``, which is not retried.
+    Set *may_be_committed* for the commit itself. After a lost connection the transaction is then committed or not, so the
+    error is a plain ``StoreUnavailable``, which :func:`retry_on_conflict` does not retry.
     """
     try:
         yield
@@ -89,7 +89,7 @@ def translate_errors(url: URL, *, may_be_committed: bool = False) -> Iterator[No
 
 
 def mask_password(url: URL) -> str:
-    """Return the URL as a string without its password."""
+    """Return a database URL as text with a mask in place of its password."""
     return url.render_as_string(hide_password=True)
 
 
@@ -103,7 +103,7 @@ def _is_conflict(error: DBAPIError | PoolTimeout) -> bool:
 
 
 def _is_lost(error: DBAPIError | PoolTimeout, url: URL) -> bool:
-    """True if the error means that the connection to a database server was lost or refused."""
+    """Return whether an error means that the connection to a database server was lost or refused. False on SQLite."""
     if isinstance(error, PoolTimeout) or url.get_backend_name() == "sqlite":
         return False
     return error.connection_invalidated or (error.statement is None and isinstance(error, OperationalError))

@@ -1,4 +1,4 @@
-"""Statements that read one page of a listing. Their cost grows with the page, not with the number of records."""
+"""Builder of SQL statements that read one page of a listing. Their cost grows with the page, not with all records."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ Condition = ColumnElement[bool]
 
 
 class PagePosition(NamedTuple):
-    """Position of a record in the order of a listing."""
+    """Position of a record in the order of a listing: its sort value and its row id."""
 
     value: Any
-    """Value of the sort column."""
+    """Value of the sort column; None without a sort column or for NULL."""
     id: int
 
 
 class Listing(Generic[R]):
-    """Builds the statements of one listing.
+    """Builder of the statements of one listing, with the filters, order and page size of *query*.
 
     *conditions* restrict the listing in addition to the query. *shares* are alternative sets of conditions that no record
     meets twice; a record is listed if it meets one of them. They replace an OR, for which the databases use no index.
@@ -63,19 +63,19 @@ class Listing(Generic[R]):
         self._shares = shares or ((),)
 
     def select_position(self, marker: str, visible: Sequence[Condition]) -> Select[Any]:
-        """Return the SELECT of the position of the record *marker*, the last one of the previous page."""
+        """Return a SELECT of the position of the record with UUID *marker*, if it meets *visible*."""
         value = literal(None) if self._sort_column is None else self._sort_column
         return select(value, self._table.c.id).where(self._table.c.uuid == marker, *visible)
 
     def select_page(self, after: PagePosition | None) -> Select[Any]:
-        """Return the SELECT of the page that begins after a position, or of the first page."""
+        """Return a SELECT of the page that begins after the position *after*, or of the first page for None."""
         parts = self._part_conditions(after)
         if len(parts) == len(self._shares) == 1:
             return self._select_part([self._table.c[name] for name in self.names], [*parts[0], *self._shares[0]])
         return self._union(parts)
 
     def _part_conditions(self, after: PagePosition | None) -> list[Sequence[Condition]]:
-        """Return the conditions of each part of the order from the start of the page."""
+        """Return the conditions of each part of the order that can contribute to the page, in order."""
         if self._sort_column is None:
             return [[] if after is None else [self._created_after(after)]]
         # Records equal to the marker come first, and then the parts with other values.
@@ -89,7 +89,7 @@ class Listing(Generic[R]):
         return parts[::-1] if self._descending else parts
 
     def _conditions_after(self, value: Any) -> list[Sequence[Condition]]:
-        """Return the conditions of each part of the order after all records with *value*."""
+        """Return the conditions of each part of the order that follows all records with *value* in the sort column."""
         column = self._sort_column
         assert column is not None
         # NULL comes first in ascending order, so it is last in descending order.
@@ -120,7 +120,7 @@ class Listing(Generic[R]):
         return column.desc() if self._descending else column.asc()
 
     def _union(self, parts: Sequence[Sequence[Condition]]) -> Select[Any]:
-        """Return one statement for all parts.
+        """Return one UNION for all parts of the page.
 
         With a statement for each part, a record that changes between two of them would be listed twice or not at all.
         """
@@ -141,7 +141,7 @@ class Listing(Generic[R]):
 
 
 class _Unselective(FunctionElement[bool]):
-    """A condition that most records meet, so an index on its column must not be used."""
+    """SQL condition that most records meet. SQLite must not use an index for it."""
 
     type = Boolean()
     inherit_cache = True
@@ -160,7 +160,7 @@ def _compile_for_sqlite(element: _Unselective, compiler: Any, **options: Any) ->
 
 
 def equals_any(column: ColumnElement[Any], values: tuple[Any, ...]) -> Condition:
-    """Return the condition that *column* has one of *values*; None stands for NULL."""
+    """Return an SQL condition that *column* has one of *values*, of which None stands for NULL."""
     if values == (True,):
         return is_set(column)
     present = [value for value in values if value is not None]
@@ -171,7 +171,7 @@ def equals_any(column: ColumnElement[Any], values: tuple[Any, ...]) -> Condition
 
 
 def node_query_conditions(nodes: Table, query: NodeQuery) -> list[Condition]:
-    """Return the conditions of a node query that are not filters of columns."""
+    """Return SQL conditions for the filters of *query* other than *where*, such as ``associated`` and ``traits``."""
     conditions: list[Condition] = []
     for wanted, column in ((query.associated, nodes.c.instance_uuid), (query.sharded, nodes.c.shard)):
         if wanted is not None:
@@ -184,32 +184,35 @@ def node_query_conditions(nodes: Table, query: NodeQuery) -> list[Condition]:
 
 
 def visible_nodes(nodes: Table, scope: Scope) -> list[Condition]:
-    """Return the conditions of the nodes that the caller may see."""
+    """Return SQL conditions that only nodes meet that a caller with *scope* may see."""
     return [] if scope.project is None else [or_(nodes.c.owner == scope.project, nodes.c.lessee == scope.project)]
 
 
 def visible_node_shares(nodes: Table, scope: Scope) -> list[list[Condition]]:
-    """Return the nodes that the caller may see as disjoint shares, each of which can use an index."""
+    """Return SQL conditions for the nodes that a caller with *scope* may see, in disjoint alternatives (shares).
+
+    Each alternative can use an index. Empty if the caller may see all nodes.
+    """
     if scope.project is None:
         return []
     return [[nodes.c.owner == scope.project], [nodes.c.lessee == scope.project, nodes.c.owner.is_distinct_from(scope.project)]]
 
 
 def visible_ports(ports: Table, nodes: Table, scope: Scope) -> list[Condition]:
-    """Return the conditions of the ports whose node the caller may see."""
+    """Return SQL conditions that only records meet whose node a caller with *scope* may see, such as ports."""
     if scope.project is None:
         return []
     return [ports.c.node_uuid.in_(select(nodes.c.uuid).where(and_(*visible_nodes(nodes, scope))))]
 
 
 def owning_node_conditions(table: Table, nodes: Table, query: Query) -> list[Condition]:
-    """Return the conditions of a query on the node that a record belongs to."""
+    """Return SQL conditions for the filters *node_where* of *query*, on the node of each record of *table*."""
     wanted = [equals_any(nodes.c[name], values) for name, values in NODE_FIELDS.encode_filters(query.node_where).items()]
     return [table.c.node_uuid.in_(select(nodes.c.uuid).where(and_(*wanted)))] if wanted else []
 
 
 def visible_records(kind: RecordKind[Any], table: Table, nodes: Table, scope: Scope) -> list[Condition]:
-    """Return the conditions of the records of a kind that the caller may see."""
+    """Return SQL conditions that only records of *kind* meet that a caller with *scope* may see."""
     if scope.project is None or kind.visibility is Visibility.ALL:
         return []
     if kind.visibility is Visibility.NODE:

@@ -1,4 +1,4 @@
-"""The outbox in an SQL database.
+"""Outbox of the SQL store.
 
 A database assigns row ids before transactions commit, and transactions commit in another order. A reader that remembered
 the highest id would miss a row with a lower id that is committed later. On SQLite one transaction writes at a time, so the
@@ -32,16 +32,16 @@ from baremetal_sdk.store.sql.failures import retry_on_conflict
 from baremetal_sdk.store.sql.schema import StoreSchema
 
 _BATCH_SIZE = 1000
-"""Maximum number of events that one transaction assigns to a batch or deletes."""
+"""Maximum number of events that one transaction adds to a batch or deletes."""
 _INSERTED_COLUMNS = ("batch", "created_at", *EventDraft._fields)
 _PROGRESS_ID = 1
-"""Id of the only row in the table of progress."""
+"""Id of the only row in the progress table, which has the last batch number and the last deleted event."""
 
 
 class SQLOutbox:
-    """The ``Outbox`` protocol in an SQL database, and the method that writes events.
+    """Implementation of the ``Outbox`` protocol for the SQL store, which writes events to it.
 
-    Writers must not call :meth:`write` unless the outbox is *enabled*.
+    The store must not call :meth:`write` unless the outbox is *enabled*.
     """
 
     def __init__(self, database: Database, schema: StoreSchema, clock: Clock, *, enabled: bool) -> None:
@@ -54,7 +54,7 @@ class SQLOutbox:
         self._unordered = select(self._events.c.id).where(self._events.c.batch.is_(None)).order_by(self._events.c.id)
 
     def write(self, connection: Connection, drafts: Sequence[EventDraft]) -> None:
-        """Write events in the transaction of the change that they describe."""
+        """Insert events with *connection*, in the transaction of the change that they describe."""
         # On SQLite all events are in one batch, because the ids alone give the order.
         batch, now = START.batch if self._database.is_sqlite else None, self._clock.now()
         rows = [dict(zip(_INSERTED_COLUMNS, (batch, now, *draft), strict=True)) for draft in drafts]
@@ -73,7 +73,7 @@ class SQLOutbox:
 
     @retry_on_conflict
     def read(self, after: EventPosition, limit: int) -> Sequence[Event]:
-        """Return up to *limit* events after a position."""
+        """Return the first *limit* events after a position. Raises ``EventsGone`` if events after it have been deleted."""
         self._assign_batch()
         with self._database.reading() as connection:
             rows = connection.execute(self._page, {"batch": after.batch, "number": after.number, "most": limit}).all()
@@ -84,7 +84,7 @@ class SQLOutbox:
 
     @retry_on_conflict
     def check(self, cursor: EventPosition) -> None:
-        """Raise ``EventsGone`` for a position after which the store cannot read all events."""
+        """Raise ``EventsGone`` if events after *cursor* have been deleted, or if this store never assigned the position."""
         with self._database.reading() as connection:
             last_deleted = self._last_deleted(connection)
         if cursor < last_deleted:
@@ -93,7 +93,7 @@ class SQLOutbox:
             raise unknown_cursor_error(cursor)
 
     def prune(self, before: datetime) -> int:
-        """Delete events older than *before* and those beyond ``MAX_EVENTS``, and return their number."""
+        """Delete events written before *before*, and the oldest beyond ``MAX_EVENTS``. Return the number of deleted events."""
         count = 0
         while self._assign_batch():
             pass
@@ -120,12 +120,18 @@ class SQLOutbox:
             return connection.execute(delete(self._events).where(or_(columns.batch < last.batch, same_batch))).rowcount
 
     def subscribe(self, callback: Callable[[], object]) -> Callable[[], None]:
-        """Call *callback* after each writing transaction of this process; the result ends the subscription."""
+        """Register *callback*, to be called after each writing transaction of this process, in the thread that wrote.
+
+        Return a function that ends the subscription.
+        """
         return self._database.subscribe(callback)
 
     @retry_on_conflict
     def _assign_batch(self) -> bool:
-        """Give committed events without a batch the next batch number, and return whether more of them may exist."""
+        """Give committed events without a batch the next batch number. Do nothing on SQLite.
+
+        Return whether more of such events may exist.
+        """
         if self._database.is_sqlite:
             return False
         # Most reads find nothing to do; they take no lock.
@@ -143,7 +149,7 @@ class SQLOutbox:
         return len(ids) == _BATCH_SIZE
 
     def _update_progress(self, connection: Connection, values: dict[str, Any], condition: Any = None) -> None:
-        """Update the row of progress if it meets *condition*; insert the row the first time."""
+        """Update the row of the progress table if it meets *condition*. Insert the row the first time."""
         statement = update(self._progress).where(self._progress.c.id == _PROGRESS_ID).values(values)
         if condition is not None:
             statement = statement.where(condition)
@@ -162,7 +168,7 @@ class SQLOutbox:
         return or_(columns.gone_batch < position.batch, same_batch)
 
     def _last_deleted(self, connection: Connection) -> EventPosition:
-        """Return the position of the last event that was deleted, or ``START``."""
+        """Return the position of the last deleted event, or ``START`` if none was deleted."""
         columns = self._progress.c
         row = connection.execute(select(columns.gone_batch, columns.gone_number).where(columns.id == _PROGRESS_ID)).first()
         return START if row is None else EventPosition(*row)

@@ -1,4 +1,4 @@
-"""Ports in an SQL database."""
+"""Network ports of the SQL store."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _PORTS = RowReader(PORT_FIELDS, PORT_FIELDS.names)
 
 
 class SQLPorts(SQLRecords):
-    """The part of the ``Store`` protocol that is about ports."""
+    """Base class of the SQL store: the methods of the ``Store`` protocol for ports."""
 
     _statements: Statements
 
     @retry_on_conflict
     def create_port(self, port: PortRecord, *, fence: Fence | None) -> PortRecord:
-        """Store a new port of a node."""
+        """Store a new port of a node and return it. Raises as :meth:`Store.create_port`."""
         require_fence_of(port.node_uuid, fence)
         require_uuid("uuid", port.uuid)
         stored = PORT_FIELDS.encode_record(port)
@@ -49,7 +49,7 @@ class SQLPorts(SQLRecords):
 
     @retry_on_conflict
     def port(self, ident: str, *, scope: Scope = Scope.ALL) -> PortRecord:
-        """Return the port with this UUID, MAC address or name."""
+        """Return the port with the UUID, MAC address or name *ident*. Raises ``PortNotFound``."""
         field, value = parse_port_ident(ident)
         statement = self._statements.port_by[field]
         visible = visible_ports(self._schema.ports, self._schema.nodes, scope)
@@ -63,7 +63,7 @@ class SQLPorts(SQLRecords):
 
     @retry_on_conflict
     def ports(self, query: Query, *, scope: Scope = Scope.ALL) -> Sequence[Row]:
-        """Return a page of ports."""
+        """Return the page of ports that *query* selects."""
         visible = visible_ports(self._schema.ports, self._schema.nodes, scope)
         conditions = visible + owning_node_conditions(self._schema.ports, self._schema.nodes, query)
         return self._page(Listing(self._schema.ports, PORT_FIELDS, query, conditions), PORT_FIELDS, query, visible)
@@ -72,7 +72,7 @@ class SQLPorts(SQLRecords):
     def update_port(
         self, uuid: str, changes: Mapping[str, Any], *, fence: Fence | None, revision: int | None = None
     ) -> PortRecord:
-        """Write *changes* to a port and return the written port."""
+        """Write *changes* to a port and return it. Raises as :meth:`Store.update_port`."""
         stored = PORT_FIELDS.encode_changes(changes)
         statement = self._statements.update_port(tuple(sorted(stored)))
         with self._database.writing() as connection, raise_duplicates("port", self._schema.ports, stored):
@@ -87,15 +87,15 @@ class SQLPorts(SQLRecords):
 
     @retry_on_conflict
     def delete_port(self, uuid: str, *, fence: Fence | None) -> None:
-        """Delete a port."""
+        """Delete a port. Raises ``PortNotFound``, ``LeaseLost`` or ``NodeLocked``."""
         with self._database.writing() as connection:
             self._lock_writable_port(connection, uuid, fence, self._clock.now())
             connection.execute(self._statements.delete_port, {"ident": uuid})
 
     def _lock_writable_port(self, connection: Connection, uuid: str, fence: Fence | None, now: datetime) -> int:
-        """Lock a port and its node until the transaction ends and return the port's revision.
+        """Lock the rows of a port and its node until the transaction ends, and return the port's revision.
 
-        Raises ``PortNotFound``, ``LeaseLost`` and ``NodeLocked``.
+        Raises ``PortNotFound``, and ``LeaseLost`` or ``NodeLocked`` if the node may not be written under *fence*.
         """
         node = self._read_lease(connection, self._statements.port_lease, uuid)
         if node is None:
@@ -108,7 +108,7 @@ class SQLPorts(SQLRecords):
     def _update_and_fetch(
         self, connection: Connection, statement: Update, parameters: Mapping[str, Any], select_by_uuid: Select[Any]
     ) -> Sequence[Any] | None:
-        """Run an update of one record and return the written row; None if the update's conditions did not hold.
+        """Run an UPDATE of one record, and return the written row, or None if the conditions of the UPDATE did not hold.
 
         *select_by_uuid* reads the row again on databases without ``UPDATE ... RETURNING``. The transaction holds the row's
         lock by then, so it reads what it wrote.

@@ -1,4 +1,4 @@
-"""Records of all kinds in an SQL database, with one set of methods."""
+"""Records of the SQL store, in one table for each kind of record."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _LEASE_COLUMNS = ("uuid", "epoch", *LEASE_FIELDS)
 
 
 class SQLRecords:
-    """The part of the ``Store`` protocol that is the same for all kinds of records."""
+    """Base class of the SQL store: the methods of the ``Store`` protocol for records of all kinds."""
 
     def __init__(self, database: Database, schema: StoreSchema, clock: Clock) -> None:
         self._database = database
@@ -43,12 +43,12 @@ class SQLRecords:
 
     @property
     def database(self) -> Database:
-        """The database. Observers of its transactions are added to its ``telemetry``."""
+        """The database of the store. Its ``telemetry`` accepts observers of transactions."""
         return self._database
 
     @retry_on_conflict
     def create_record(self, record: R, *, fence: Fence | None = None) -> R:
-        """Store a new record."""
+        """Store a new record and return it. Raises as :meth:`Store.create_record`."""
         kind, table = RECORD_KINDS[type(record)], self._schema.of_kind[type(record)]
         stored = kind.fields.encode_record(record)
         require_uuid("uuid", stored["uuid"])
@@ -62,7 +62,7 @@ class SQLRecords:
 
     @retry_on_conflict
     def record(self, kind: type[R], ident: str, *, scope: Scope = Scope.ALL) -> R:
-        """Return the record of this kind with the UUID, name or address *ident*."""
+        """Return the record of the class *kind* with the UUID, name or address *ident*. Raises ``NotFound``."""
         record_kind = RECORD_KINDS[kind]
         field, value = record_kind.parse_ident(ident)
         statement, visible = self._select_by(kind, field), self._visibility_conditions(record_kind, scope)
@@ -79,7 +79,7 @@ class SQLRecords:
 
     @retry_on_conflict
     def records(self, kind: type[Any], query: Query, *, scope: Scope = Scope.ALL) -> Sequence[Row]:
-        """Return a page of records of this kind."""
+        """Return the page of records of the class *kind* that *query* selects."""
         record_kind, table = RECORD_KINDS[kind], self._schema.of_kind[kind]
         visible = self._visibility_conditions(record_kind, scope)
         field = _single_filter(query)
@@ -93,7 +93,7 @@ class SQLRecords:
     def update_record(
         self, kind: type[R], uuid: str, changes: Mapping[str, Any], *, fence: Fence | None = None, revision: int | None = None
     ) -> R:
-        """Write *changes* and return the written record."""
+        """Write *changes* to a record of the class *kind* and return it. Raises as :meth:`Store.update_record`."""
         record_kind, table = RECORD_KINDS[kind], self._schema.of_kind[kind]
         stored = record_kind.fields.encode_changes(changes)
         with self._database.writing() as connection:
@@ -112,7 +112,7 @@ class SQLRecords:
 
     @retry_on_conflict
     def delete_record(self, kind: type[Any], uuid: str, *, fence: Fence | None = None, revision: int | None = None) -> None:
-        """Delete a record that no other record refers to."""
+        """Delete a record of the class *kind*. Raises ``InvalidInput`` if other records refer to it."""
         record_kind, table = RECORD_KINDS[kind], self._schema.of_kind[kind]
         with self._database.writing() as connection:
             before = self._lock_writable(connection, record_kind, uuid, fence, self._clock.now())
@@ -123,7 +123,7 @@ class SQLRecords:
 
     @retry_on_conflict
     def replace_records(self, kind: type[R], node_uuid: str, records: Sequence[R], *, fence: Fence | None = None) -> None:
-        """Make *records* the node's only records of this kind."""
+        """Replace all records of the class *kind* that belong to the node by *records*."""
         record_kind = RECORD_KINDS[kind]
         require_fence_of(node_uuid, fence)
         wanted = [record_kind.fields.encode_record(record) for record in records]
@@ -151,7 +151,10 @@ class SQLRecords:
         return [reader.read_row(row) for row in found]
 
     def _select_by(self, kind: type[Any], field: str) -> Select[Any]:
-        """Return the SELECT of records by a field; the same object each time, as ``CompiledStatements`` needs it."""
+        """Return a SELECT of the records of *kind* with the value *ident* in *field*.
+
+        It is the same object each time, as ``CompiledStatements`` needs it.
+        """
         statement = self._selects.get((kind, field))
         if statement is None:
             table = self._schema.of_kind[kind]
@@ -162,7 +165,7 @@ class SQLRecords:
 
     @retry_on_conflict
     def append_records(self, kind: type[R], records: Sequence[R]) -> int:
-        """Store new records of this kind in one transaction, except records of deleted nodes."""
+        """Store new records of the class *kind*, except records of deleted nodes, and return their number."""
         record_kind = RECORD_KINDS[kind]
         record_kind.require_unfenced()
         new = [{**record_kind.fields.encode_record(record), "updated_at": None, "revision": 0} for record in records]
@@ -177,7 +180,7 @@ class SQLRecords:
 
     @retry_on_conflict
     def purge_records(self, kind: type[Any], where: Mapping[str, Any], *, created_before: datetime | None = None) -> int:
-        """Delete all records that match and return their number."""
+        """Delete all records of the class *kind* that match *where*, and return their number."""
         record_kind, table = RECORD_KINDS[kind], self._schema.of_kind[kind]
         record_kind.require_unfenced()
         conditions = [equals_any(table.c[name], values) for name, values in record_kind.fields.encode_filters(where).items()]
@@ -192,9 +195,9 @@ class SQLRecords:
     def _require_node(
         self, connection: Connection, kind: RecordKind[Any], stored: Mapping[str, Any], fence: Fence | None, now: datetime
     ) -> None:
-        """Raise unless the node of a record exists and, for kinds under a lease, may be written under *fence*.
+        """Raise an error unless the node of a record exists and, for fenced kinds, may be written under *fence*.
 
-        The node stays so until the transaction ends.
+        A lock on the node's row keeps this true until the transaction ends.
         """
         if not kind.belongs_to_node or stored["node_uuid"] is None:
             return
@@ -208,7 +211,10 @@ class SQLRecords:
     def _lock_writable(
         self, connection: Connection, kind: RecordKind[Any], uuid: str, fence: Fence | None, now: datetime
     ) -> dict[str, Any]:
-        """Lock a record that may be written until the transaction ends, and return its stored fields."""
+        """Lock the row of a record until the transaction ends, and return the stored record.
+
+        Raises ``NotFound``, and ``LeaseLost`` or ``NodeLocked`` if the record may not be written under *fence*.
+        """
         table = self._schema.of_kind[kind.fields.record_type]
         columns = [table.c[name] for name in kind.fields.names]
         row = connection.execute(select(*columns).where(table.c.uuid == uuid).with_for_update()).first()
@@ -243,7 +249,7 @@ class SQLRecords:
 
 
 def _single_filter(query: Query) -> str | None:
-    """Return the field if *query* does nothing but filter one field by a string, or None."""
+    """Return the field if *query* only filters one field by a string. Otherwise return None."""
     if len(query.where) != 1 or query != Query(where=query.where):
         return None
     [(field, value)] = query.where.items()

@@ -1,4 +1,4 @@
-"""Fast conversion of database rows to records; a listing converts thousands of rows."""
+"""Fast converter of database rows to records, because a listing can have thousands of rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ R = TypeVar("R")
 
 
 class RowReader(Generic[R]):
-    """Converts rows that have the columns *names*, in this order."""
+    """Converter of database rows with the columns *names*, in this order, to records and listing rows."""
 
     def __init__(self, fields: RecordFields[R], names: Sequence[str]) -> None:
         self._type = fields.record_type
@@ -26,12 +26,12 @@ class RowReader(Generic[R]):
         return dict(zip(self._names, values, strict=True))
 
     def read_record(self, row: Sequence[Any]) -> R:
-        """Return the record of a row that has all fields."""
+        """Return the record for a database row that has all fields."""
         record = object.__new__(self._type)
         # A frozen dataclass sets each field with object.__setattr__, which takes longer than the query.
         record.__dict__.update(self._values(row))
         return record
 
     def read_row(self, row: Sequence[Any]) -> Row:
-        """Return the row of a listing."""
+        """Return the listing's row for a database row."""
         return Row(self._values(row))

@@ -1,4 +1,4 @@
-"""Table definitions, derived from the fields of the records."""
+"""Table definitions of the SQL store, derived from the fields of the records."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ _INDEXED_NODE_COLUMNS = (
     "lease_expires_at",
     "target_power_state",
 )
-"""Columns that listings filter or sort by. Unique columns have an index through their constraint."""
+"""Columns of nodes with an index, by which listings filter or sort. Unique columns have one through their constraint."""
 _PARTIAL_INDEX_COLUMNS = ("fault", "instance_name", "maintenance", "retired")
-"""Columns that few nodes have set. Their index holds only these nodes where the database has partial indexes."""
+"""Columns that few nodes have set. On databases with partial indexes, their index contains only these nodes."""
 _PRESENCE_INDEX_COLUMNS = ("instance_uuid", "shard")
-"""Columns with an index, in the order of creation, of the nodes that have any value, for filters like ``associated``."""
+"""Columns for which an index lists all nodes with a value, in the order of creation, for filters like ``associated``."""
 _COUNTER_COLUMNS = frozenset({"epoch", "revision"})
 
 
@@ -74,13 +74,20 @@ PROGRESS_COLUMNS = ("last_batch", "gone_batch", "gone_number")
 
 
 def is_usable(revision: str) -> bool:
-    """Return whether this release can use tables of *revision*: its own, or a later one of the same generation."""
+    """Return whether this release can use tables at *revision* without an upgrade.
+
+    True for its own revision, and for a later one of the same generation.
+    """
     own = REVISIONS[-1]
     return revision == own or (revision.isdecimal() and len(revision) == len(own) and own < revision and revision[0] == own[0])
 
 
 class StoreSchema:
-    """All tables of a store. The names begin with *prefix*, so they can share a database with tables of a host application."""
+    """All tables of an SQL store, as SQLAlchemy objects.
+
+    Their names begin with *prefix*, so they can share a database with tables of a host application. Raises
+    ``ConfigurationError`` for an invalid prefix.
+    """
 
     def __init__(self, prefix: str) -> None:
         if not _PREFIX.fullmatch(prefix):
@@ -110,7 +117,7 @@ class StoreSchema:
         return table
 
     def _create_outbox_tables(self) -> tuple[Table, Table]:
-        """Return the tables of events and of the outbox's progress; the latter has one row."""
+        """Return the tables of events and of the outbox's progress. The progress table has one row."""
         name = f"{self.prefix}events"
         columns = [Column(column, kind, nullable=optional) for column, kind, optional in EVENT_COLUMNS]
         events = Table(
@@ -142,7 +149,7 @@ class StoreSchema:
 
 
 def is_set(column: ColumnElement[Any]) -> ColumnElement[bool]:
-    """Return the condition that *column* is not NULL; for a Boolean column, that it is true."""
+    """Return an SQL condition that *column* is not NULL or, for a Boolean column, that it is true."""
     return column.is_(true()) if isinstance(column.type, Boolean) else column.is_not(None)
 
 

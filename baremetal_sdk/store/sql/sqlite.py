@@ -1,4 +1,4 @@
-"""Engine, pragmas and error texts for SQLite."""
+"""Support for SQLite in the SQL store: engine, settings of connections, and error texts."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from sqlalchemy.pool import QueuePool
 from baremetal_sdk.errors import ConfigurationError
 
 WRITES_OPTION = "baremetal_writes"
-"""Name of the execution option that marks connections whose transactions write."""
+"""Name of SQLAlchemy's execution option that marks connections whose transactions write."""
 BUSY_TIMEOUT_S = 30.0
-"""Seconds to wait for another process that writes to the file. ``timeout`` in the URL overrides it."""
+"""Seconds that a write waits while another process writes to the file. ``timeout`` in the URL overrides it."""
 _CHECKPOINT_PAGES = 4000
 """Pages of 4 KiB in the write-ahead log at which a commit copies them to the database and waits for the disk.
 
@@ -29,7 +29,7 @@ _RETRY_INTERVAL_S = 0.02
 
 
 def sqlite_engine(url: URL) -> Engine:
-    """Return an engine whose writing transactions begin with BEGIN IMMEDIATE.
+    """Return an SQLAlchemy engine for an SQLite file, whose writing transactions begin with BEGIN IMMEDIATE.
 
     A deferred transaction that reads first and then writes fails at once, without a wait, if another process writes.
     Raises ``ConfigurationError`` for a database in memory.
@@ -87,7 +87,7 @@ def use_write_ahead_log(engine: Engine) -> None:
 
 
 def explain_sqlite_error(error: BaseException | None, url: URL) -> str | None:
-    """Return the cause of an SQLite error and the remedy; None for an error without a known code."""
+    """Return a text with the cause and the remedy of an SQLite error, or None for an error without a known code."""
     code = _code(error)
     if code == sqlite3.SQLITE_CANTOPEN:
         directory = Path(url.database or "").parent
@@ -103,7 +103,7 @@ def _busy_timeout(url: URL) -> float:
 
 
 def _code(error: Any) -> int:
-    """Return the primary result code of an error, or 0."""
+    """Return SQLite's primary result code of an error, or 0 if the error has none."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 

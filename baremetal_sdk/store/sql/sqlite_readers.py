@@ -1,4 +1,4 @@
-"""Reading connections to SQLite. They stay open, because a checkout from SQLAlchemy's pool costs more than a read."""
+"""Pool of reading connections to SQLite. They remain open: a checkout from SQLAlchemy's pool costs more than a read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 _CHECKOUT_TIMEOUT_S = 60.0
-"""Seconds that a thread waits for a connection. A read takes less than a millisecond, so hundreds of threads can wait."""
+"""Maximum number of seconds that a thread waits for a connection. Most reads take less than a millisecond."""
 
 
 class SQLiteReaders:
@@ -31,7 +31,10 @@ class SQLiteReaders:
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:
-        """Check out a connection for statements that read. The block must fetch all rows of its results."""
+        """Context with a connection for statements that read. The block must fetch all rows of its results.
+
+        Raises SQLAlchemy's ``TimeoutError`` if all connections remain in use for 60 seconds.
+        """
         try:
             connection = self._idle.get(timeout=_CHECKOUT_TIMEOUT_S)
         except Empty:
@@ -51,7 +54,7 @@ class SQLiteReaders:
             self._idle.put(connection)
 
     def close(self) -> None:
-        """Close the connections. A connection in use is closed when its thread returns it."""
+        """Close the idle connections. A connection in use is closed when its thread returns it."""
         self._closed = True
         for _ in range(self._size):
             try:

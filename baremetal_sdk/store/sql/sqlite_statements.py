@@ -1,4 +1,4 @@
-"""Fast execution of prepared statements on SQLite.
+"""Executor of SQL statements that bypasses SQLAlchemy on SQLite to save time.
 
 For a statement on one row, SQLAlchemy takes longer than SQLite. So a statement that runs often is compiled once, and its
 text goes directly to the ``sqlite3`` driver with converted parameters. SQLAlchemy runs the statements on other databases,
@@ -16,11 +16,11 @@ from sqlalchemy.exc import DBAPIError
 
 Statement = Select[Any] | Insert | Update | Delete
 _MAX_CACHED_STATEMENTS = 512
-"""Number of compiled statements that are kept."""
+"""Maximum number of compiled statements in the cache. A full cache is emptied."""
 
 
 class CompiledStatements:
-    """Cache of the compiled statements of one database, and their execution.
+    """Executor of the statements of one database, with a cache of their compiled form.
 
     The key is the statement object itself. Pass only statements that are built once and reused: a statement that is built
     for each call would be compiled each time and would fill the cache.
@@ -76,7 +76,7 @@ class CompiledStatements:
 
 
 def execute_sqlite(connection: Connection, sql: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
-    """Execute *sql* with the ``sqlite3`` driver of *connection*.
+    """Execute *sql* with the ``sqlite3`` driver of *connection*, and return the driver's cursor.
 
     An error is raised as SQLAlchemy would raise it, but without *values*, because these may be secrets.
     """
@@ -92,7 +92,7 @@ def _can_bypass_sqlalchemy(connection: Connection) -> bool:
 
 
 class _CompiledStatement:
-    """SQL text of one statement, with the converters of its parameters and of its result columns."""
+    """Compiled form of one statement: its SQL text, and the converters of its parameters and result columns."""
 
     def __init__(self, statement: Statement, dialect: Dialect) -> None:
         # ``positiontup`` and ``binds`` are not public API of SQLAlchemy; setup.py therefore allows SQLAlchemy 2.0 only.
@@ -103,7 +103,7 @@ class _CompiledStatement:
             (bind.key, None if bind.required else bind.effective_value, bind.type.dialect_impl(dialect).bind_processor(dialect))
             for bind in binds
         )
-        """Of each parameter: name, value where the statement has a constant, converter or None."""
+        """For each parameter: its name, its value if the statement has a constant, and its converter or None."""
         columns = [] if isinstance(statement, Insert) else list(statement.exported_columns)
         converters = (column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns)
         self.column_names = [str(column.key) for column in columns]
@@ -119,12 +119,12 @@ class _CompiledStatement:
         return execute_sqlite(connection, self._sql, values)
 
     def first(self, connection: Connection, parameters: Mapping[str, Any]) -> Sequence[Any] | None:
-        """Return the first row, or None."""
+        """Execute the statement and return the first row with converted values, or None."""
         row = self.run(connection, parameters).fetchone()
         return None if row is None else self._convert(row)
 
     def rows(self, connection: Connection, parameters: Mapping[str, Any]) -> list[Sequence[Any]]:
-        """Return all rows."""
+        """Execute the statement and return all rows with converted values."""
         return [self._convert(row) for row in self.run(connection, parameters).fetchall()]
 
     def _convert(self, row: Sequence[Any]) -> Sequence[Any]:

@@ -1,4 +1,4 @@
-"""The writing connection of a process to SQLite.
+"""Writer of a process to SQLite, with one connection.
 
 SQLite allows one writer at a time per file. So one connection is enough, and it stays open between transactions.
 """
@@ -15,7 +15,7 @@ from baremetal_sdk.store.sql.sqlite_statements import execute_sqlite
 
 
 class SQLiteWriter:
-    """Runs the writing transactions of a process, one after the other.
+    """Runner of the writing transactions of a process, one after the other. Thread-safe.
 
     The lock makes threads wait in Python. Without it, each thread would wait in SQLite's busy handler, which sleeps and polls.
     """
@@ -28,7 +28,10 @@ class SQLiteWriter:
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """Run a transaction that is committed at the end of the block and rolled back by an exception."""
+        """Context with the connection of a writing transaction. Waits until other transactions have ended.
+
+        The transaction is committed at the end of the block, and rolled back after an exception.
+        """
         with self._write_lock:
             connection = self._idle_connection or self._connect()
             self._idle_connection = None
@@ -74,7 +77,7 @@ class SQLiteWriter:
 
 
 def _roll_back(connection: Connection) -> bool:
-    """Roll back the transaction and return whether the connection can be used again."""
+    """Roll back the transaction. Return whether that succeeded, so that the connection can be used again."""
     driver = connection.connection.dbapi_connection
     try:
         driver.rollback()  # type: ignore[union-attr]

@@ -1,4 +1,4 @@
-"""SQL statements on nodes, leases, ports and conductors.
+"""SQL statements of the SQL store on nodes, leases, ports and conductors.
 
 Each statement is built once and kept, because :class:`CompiledStatements` finds its compiled form by object identity.
 """
@@ -34,11 +34,11 @@ from baremetal_sdk.store.sql.column_types import UTCDateTime
 from baremetal_sdk.store.sql.schema import StoreSchema
 
 _MAX_CACHED_UPDATES = 256
-"""Number of sets of changed columns whose UPDATE statement is kept, per table."""
+"""Maximum number of UPDATE statements in the cache of a table. Each set of changed columns has its own statement."""
 
 
 def new_value_name(column: str) -> str:
-    """Return the name of the parameter that holds the new value of *column*.
+    """Return the name of the SQL parameter for the new value of *column*.
 
     The name must differ from the column's: SQLAlchemy adds each parameter that is named like a column to the SET clause.
     """
@@ -46,14 +46,14 @@ def new_value_name(column: str) -> str:
 
 
 def new_value_parameters(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters for the new *values*, a mapping of column to value."""
+    """Return the SQL parameters for new values (column -> value), with the names of :func:`new_value_name`."""
     return {new_value_name(column): value for column, value in values.items()}
 
 
 def condition_parameters(uuid: str, fence: Fence | None, now: Any) -> dict[str, Any]:
-    """Return the parameters of the conditions under which a node may be written.
+    """Return the SQL parameters of the conditions under which the node *uuid* may be written.
 
-    *now* decides which leases have expired. Without *fence* the node must be free.
+    *now* is the time that decides which leases have expired. With *fence* its lease must be held; without it, no lease.
     """
     parameters: dict[str, Any] = {"ident": uuid, "now": now}
     if fence is not None:
@@ -62,7 +62,7 @@ def condition_parameters(uuid: str, fence: Fence | None, now: Any) -> dict[str, 
 
 
 class ReturningWrite(NamedTuple):
-    """A write that deletes nodes or ends leases, and the way to get the affected rows for the outbox.
+    """A statement that deletes nodes or ends leases, with the way to get the affected nodes for the outbox.
 
     The outbox needs the columns ``EVENT_NODE_COLUMNS`` of each affected node.
     """
@@ -71,11 +71,11 @@ class ReturningWrite(NamedTuple):
     returns_rows: bool
     """True if *write* itself returns the affected rows (``RETURNING``)."""
     select_first: Select[Any] | None
-    """Query to run before *write* where *write* returns no rows; None if no rows are needed."""
+    """SELECT of the affected rows, to be run before *write*. None if *write* returns them, or if no rows are needed."""
 
 
 class Statements:
-    """The statements of one schema.
+    """The SQL statements for the tables of one schema, built once.
 
     Parameters of the statements: *ident* is the value of a unique column, *now* the current time, *holder* and *fence_epoch*
     belong to a fence, and *expected_revision* is the revision that the caller read.
@@ -121,7 +121,7 @@ class Statements:
     # Nodes
 
     def _update_node(self, names: tuple[str, ...], fenced: bool, with_revision: bool, release: bool) -> Update:
-        """Return an UPDATE of the columns *names* whose WHERE clause checks the lease and, if asked for, the revision.
+        """Return an UPDATE of the columns *names* of a node. Its WHERE clause checks the lease and, if requested, the revision.
 
         The check and the write are one statement, so no other transaction can take the node in between.
         With *release* the same statement clears the lease.
@@ -165,14 +165,14 @@ class Statements:
         return select(*self._lease_columns()).where(self._nodes.c.uuid == bindparam("ident"))
 
     def _select_port_lease(self) -> Select[Any]:
-        """Return a SELECT of the lease of a port's node and the port's revision; both rows are locked."""
+        """Return a SELECT of the lease of a port's node and of the port's revision. It locks both rows."""
         nodes, ports = self._nodes, self._ports
         columns = select(*self._lease_columns(), ports.c.revision.label("port_revision"))
         joined = columns.join_from(ports, nodes, ports.c.node_uuid == nodes.c.uuid)
         return joined.where(ports.c.uuid == bindparam("ident")).with_for_update()
 
     def _take_lease(self) -> Update:
-        """Return an UPDATE that takes a free lease.
+        """Return an UPDATE that takes the lease of a node that is free at the time *now*.
 
         The new epoch invalidates the fences of earlier leases. The revision stays, because a lease is no change for clients.
         """
@@ -190,7 +190,7 @@ class Statements:
         return self._add_returning(held.values(lease_expires_at=_new_expiry_parameter()), self._lease_columns())
 
     def _select_renewed_leases(self) -> Select[Any]:
-        """Return a SELECT of the leases that the update renewed, for databases without ``UPDATE ... RETURNING``."""
+        """Return a SELECT of the leases that :meth:`_renew_leases` extended, for databases without ``UPDATE ... RETURNING``."""
         columns = self._nodes.c
         found = select(*self._lease_columns()).where(
             columns.uuid.in_(_idents_parameter()), columns.lease_holder == bindparam("holder")
@@ -204,7 +204,10 @@ class Statements:
     def _returning_write(
         self, write: Update | Delete, can_return: bool, conditions: tuple[ColumnElement[bool], ...]
     ) -> ReturningWrite:
-        """Return *write* with the way to get ``EVENT_NODE_COLUMNS`` of the rows that meet *conditions*."""
+        """Return *write* with the way to get ``EVENT_NODE_COLUMNS`` of the rows that meet *conditions*.
+
+        *can_return* is True if the database supports RETURNING for such a statement.
+        """
         columns = [self._nodes.c[name] for name in EVENT_NODE_COLUMNS]
         if not self._with_events:
             return ReturningWrite(write, returns_rows=False, select_first=None)
@@ -258,7 +261,7 @@ def _select_by(columns: list[Any], table: Table, name: str) -> Select[Any]:
 
 
 def _changed_values(table: Table, names: tuple[str, ...]) -> dict[str, Any]:
-    """Return the SET clause of an update that also sets ``updated_at`` and increments the revision."""
+    """Return the SET clause of an UPDATE of the columns *names*, which also sets ``updated_at`` and the next revision."""
     values: dict[str, Any] = {name: bindparam(new_value_name(name), type_=table.c[name].type) for name in (*names, "updated_at")}
     return {**values, "revision": table.c.revision + 1}
 

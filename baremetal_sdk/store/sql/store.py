@@ -1,4 +1,4 @@
-"""SQL store for SQLite, PostgreSQL and MariaDB."""
+"""Store in an SQL database: SQLite, PostgreSQL or MariaDB."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ from baremetal_sdk.store.sql.unique_conflicts import raise_duplicates
 from baremetal_sdk.store.sql.upgrade import ensure_current
 
 _RENEWAL_BATCH_SIZE = 500
-"""Number of leases that one statement renews. It bounds the number of parameters in a statement."""
+"""Maximum number of leases that one statement renews, which limits the number of its parameters."""
 _NEW_NODE = {"updated_at": None, "epoch": 0, "revision": 0, **dict.fromkeys(LEASE_FIELDS)}
 _NODES = RowReader(NODE_FIELDS, NODE_FIELDS.names)
 
 
 class SQLStore(SQLConductors, SQLPorts):
-    """The ``Store`` protocol in an SQL database.
+    """Implementation of the ``Store`` protocol in an SQL database.
 
     *url* is an SQLAlchemy URL. Table names begin with *table_prefix*, so a host application can keep the tables in its own
     database; the tables have their own schema version. *connections* limits the connections to a database server.
@@ -76,7 +76,7 @@ class SQLStore(SQLConductors, SQLPorts):
         super().__init__(Database(url, connections=connections), StoreSchema(table_prefix), clock or SystemClock())
         self._opening = Lock()
         self.outbox = SQLOutbox(self._database, self._schema, self._clock, enabled=events)
-        """Events about nodes."""
+        """Events about nodes, written in the transaction of each change."""
         self._statements = Statements(self._schema, returning=False)
 
     def __repr__(self) -> str:
@@ -103,14 +103,14 @@ class SQLStore(SQLConductors, SQLPorts):
             )
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close idle connections. Connections in use are closed when they are returned."""
         self._database.close()
 
     # Nodes
 
     @retry_on_conflict
     def create_node(self, node: NodeRecord, *, fence: Fence | None) -> NodeRecord:
-        """Store a new node."""
+        """Store a new node and return it. Raises as :meth:`Store.create_node`."""
         require_no_fence(fence)
         require_uuid("uuid", node.uuid)
         stored = NODE_FIELDS.encode_record(node)
@@ -125,16 +125,19 @@ class SQLStore(SQLConductors, SQLPorts):
 
     @retry_on_conflict
     def node(self, ident: str, *, scope: Scope = Scope.ALL) -> NodeRecord:
-        """Return the node with this UUID or name."""
+        """Return the node with the UUID or name *ident*. Raises ``NodeNotFound``."""
         return _NODES.read_record(self._read_node(self._statements.node_by, ident, scope))
 
     @retry_on_conflict
     def node_version(self, ident: str, *, scope: Scope = Scope.ALL) -> NodeVersion:
-        """Return the version of the node with this UUID or name."""
+        """Return the version of the node with the UUID or name *ident*. Raises ``NodeNotFound``."""
         return NodeVersion._make(self._read_node(self._statements.node_version_by, ident, scope))
 
     def _read_node(self, statements: Mapping[str, Select[Any]], ident: str, scope: Scope) -> Sequence[Any]:
-        """Return the row of one node; *statements* maps a unique column to the query by that column."""
+        """Return the database row of the node *ident*. *statements* maps a unique column to the query by that column.
+
+        Raises ``NodeNotFound``.
+        """
         field, value = parse_node_ident(ident)
         statement = statements[field]
         visible = visible_nodes(self._schema.nodes, scope)
@@ -150,14 +153,14 @@ class SQLStore(SQLConductors, SQLPorts):
 
     @retry_on_conflict
     def nodes(self, query: NodeQuery, *, scope: Scope = Scope.ALL) -> Sequence[Row]:
-        """Return a page of nodes."""
+        """Return the page of nodes that *query* selects."""
         table = self._schema.nodes
         listing = Listing(table, NODE_FIELDS, query, node_query_conditions(table, query), visible_node_shares(table, scope))
         return self._page(listing, NODE_FIELDS, query, visible_nodes(table, scope))
 
     @retry_on_conflict
     def shards(self, *, scope: Scope = Scope.ALL) -> Sequence[tuple[str | None, int]]:
-        """Return each shard with its number of nodes."""
+        """Return each shard with its number of nodes, ordered by name. None stands for nodes without a shard."""
         nodes = self._schema.nodes
         counts = select(nodes.c.shard, func.count()).where(*visible_nodes(nodes, scope)).group_by(nodes.c.shard)
         with self._database.reading() as connection:
@@ -166,7 +169,7 @@ class SQLStore(SQLConductors, SQLPorts):
 
     @retry_on_conflict
     def provision_states(self) -> Sequence[tuple[str, int]]:
-        """Return each provision state with its number of nodes."""
+        """Return each provision state that nodes have, with its number of nodes."""
         state = self._schema.nodes.c.provision_state
         with self._database.reading() as connection:
             rows = connection.execute(select(state, func.count()).group_by(state).order_by(state)).all()
@@ -176,7 +179,7 @@ class SQLStore(SQLConductors, SQLPorts):
     def update_node(
         self, uuid: str, changes: Mapping[str, Any], *, fence: Fence | None, revision: int | None = None, release: bool = False
     ) -> NodeRecord:
-        """Write *changes* and return the written node."""
+        """Write *changes* to a node and return it. Raises as :meth:`Store.update_node`."""
         require_fence_of(uuid, fence)
         stored = NODE_FIELDS.encode_changes(changes)
         # Sorted, so that the same set of columns finds the same cached statement.
@@ -196,7 +199,10 @@ class SQLStore(SQLConductors, SQLPorts):
 
     @retry_on_conflict
     def update_nodes(self, updates: Sequence[NodeUpdate]) -> Sequence[NodeRecord | None]:
-        """Make conditional writes to several nodes in one transaction."""
+        """Make conditional writes to several nodes in one transaction.
+
+        Return each written node, or None if its condition did not hold.
+        """
         nodes: list[NodeRecord | None] = [None] * len(updates)
         with self._database.writing() as connection:
             now = self._clock.now()
@@ -220,7 +226,7 @@ class SQLStore(SQLConductors, SQLPorts):
 
     @retry_on_conflict
     def delete_node(self, uuid: str, *, fence: Fence | None) -> None:
-        """Delete a node and all records that belong to it."""
+        """Delete a node and all records that belong to it. Raises ``LeaseLost`` or ``NodeLocked`` if its lease forbids that."""
         require_fence_of(uuid, fence)
         with self._database.writing() as connection:
             now = self._clock.now()
@@ -233,9 +239,9 @@ class SQLStore(SQLConductors, SQLPorts):
     def _run_returning(
         self, connection: Connection, statement: ReturningWrite, parameters: Mapping[str, Any]
     ) -> tuple[Sequence[Any], int]:
-        """Run a write and return the affected rows and their number.
+        """Run a statement that deletes nodes or ends leases. Return the affected nodes and their number.
 
-        The rows have the columns ``EVENT_NODE_COLUMNS``; they are empty if the outbox is disabled.
+        The nodes are rows with the columns ``EVENT_NODE_COLUMNS``. The rows are missing if the outbox is disabled.
         """
         compiled = self._database.compiled
         if statement.returns_rows:
@@ -247,7 +253,7 @@ class SQLStore(SQLConductors, SQLPorts):
         return rows, compiled.run(connection, statement.write, parameters)
 
     def _write_events(self, connection: Connection, drafts: Callable[[], Sequence[EventDraft]]) -> None:
-        """Write events in the transaction of the change; *drafts* is called only if the outbox is enabled."""
+        """Write the events that *drafts* returns in the transaction of the change. Do nothing if the outbox is disabled."""
         if self.outbox.enabled:
             self.outbox.write(connection, drafts())
 
@@ -257,9 +263,9 @@ class SQLStore(SQLConductors, SQLPorts):
     def _explain_refused_write(
         self, connection: Connection, uuid: str, fence: Fence | None, now: datetime, revision: int | None = None
     ) -> BareMetalError:
-        """Return or raise the error for a write to a node whose conditions did not hold.
+        """Return or raise the error for a write to a node that affected no row, because its conditions did not hold.
 
-        The write itself only says that it affected no row, so the node is read again in the same transaction.
+        The node is read again in the same transaction to find the cause: deletion, a lease or another revision.
         """
         node = self._read_lease(connection, self._statements.node_lease, uuid)
         if node is None:
@@ -275,7 +281,10 @@ class SQLStore(SQLConductors, SQLPorts):
     def take_lease(
         self, uuid: str, *, holder: str, purpose: str, duration: float, grace: float = 0.0
     ) -> tuple[Lease, NodeRecord]:
-        """Take a lease that is free or expired, and return it with the node."""
+        """Take the lease of a node that is free or whose lease has expired *grace* seconds ago. Return it with the node.
+
+        Raises ``NodeLocked``.
+        """
         lease = {
             "lease_holder": NODE_FIELDS.by_name["lease_holder"].encode(holder),
             "lease_purpose": NODE_FIELDS.by_name["lease_purpose"].encode(purpose),
@@ -295,7 +304,7 @@ class SQLStore(SQLConductors, SQLPorts):
 
     @retry_on_conflict
     def renew_leases(self, fences: Sequence[Fence], *, duration: float) -> Sequence[Lease]:
-        """Extend the leases that are still held to *duration* seconds from now and return them."""
+        """Extend those leases of *fences* that are still held to *duration* seconds from now, and return them."""
         renewed: list[Lease] = []
         # By holder for groupby, and by node so that all processes renew, and lock, nodes in the same order.
         ordered = sorted(fences, key=lambda fence: (fence.holder, fence.node_uuid))
@@ -320,13 +329,13 @@ class SQLStore(SQLConductors, SQLPorts):
 
     @retry_on_conflict
     def release_lease(self, fence: Fence) -> None:
-        """Release a lease. Do nothing if the lease is no longer held."""
+        """Release the lease of *fence*. Do nothing if it is no longer held."""
         parameters = {"ident": fence.node_uuid, "holder": fence.holder, "fence_epoch": fence.epoch}
         self._end_leases(self._statements.release_lease, parameters)
 
     @retry_on_conflict
     def expire_leases(self, holder: str) -> int:
-        """End all leases of a dead holder and return their number."""
+        """End all leases of *holder*, whose process has ended, and return their number."""
         return self._end_leases(self._statements.expire_leases, {"holder": holder})
 
     def _end_leases(self, statement: ReturningWrite, parameters: Mapping[str, Any]) -> int:

@@ -1,4 +1,4 @@
-"""Translation of unique constraint violations into errors that name the field and the value."""
+"""Translator of violations of unique constraints into errors that name the field and the value."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ _POSTGRESQL = re.compile(r'unique constraint "(?P<constraint>\w+)"')
 
 @contextmanager
 def raise_duplicates(label: str, table: Table, values: Mapping[str, Any]) -> Iterator[None]:
-    """Translate a violation of a unique constraint of *table* inside of the block.
+    """Context that translates a violation of a unique constraint of *table* into ``DuplicateName`` or a similar error.
 
-    *label* is the label of the kind of record, and *values* are the record's new values. The raised error names field and value.
+    *label* is the label of the kind of record, and *values* are the record's new values.
+    Other integrity errors pass.
     """
     try:
         yield
@@ -50,5 +51,5 @@ def _parse_constraint(text: str) -> str | None:
 
 
 def constraint_name(table: str, key: UniqueKey) -> str:
-    """Return the name of the unique constraint on the columns *key*."""
+    """Return the name of the unique constraint of *table* on the columns *key*."""
     return f"{table}_{'_'.join(key)}_key"

@@ -1,4 +1,4 @@
-"""Creation and upgrade of the tables, safe against other processes that do the same at the same time."""
+"""Creation and upgrade of the store's tables with Alembic. Locks allow several processes to do this at the same time."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ LOG = logging.getLogger(__name__)
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
 _LOCK_TIMEOUT_S = 300
-"""Seconds to wait for another process that upgrades the tables."""
+"""Maximum number of seconds to wait while another process upgrades the tables, on MariaDB."""
 
 
 def ensure_current(database: Database, schema: StoreSchema) -> None:
-    """Create or upgrade the tables if they are not current.
+    """Create or upgrade the tables of *schema* in *database*, unless they have the last revision.
 
-    Raises ``StoreUnavailable`` if the tables are of a later, incompatible release.
+    Tables that a later, compatible release has upgraded remain unchanged. Raises ``StoreUnavailable`` if the later release is
+    incompatible.
     """
     with database.reading() as connection:
         if _is_current(connection, schema):
@@ -35,7 +36,7 @@ def ensure_current(database: Database, schema: StoreSchema) -> None:
 
 
 def revision_of(connection: Connection, schema: StoreSchema) -> str | None:
-    """Return the revision of the last migration of a database, or None if the tables do not exist."""
+    """Return the revision of the tables in a database, which is that of their last migration. None without tables."""
     if not inspect(connection).has_table(schema.version_table):
         return None
     revision: str | None = connection.exec_driver_sql(f"SELECT version_num FROM {schema.version_table}").scalar()
@@ -72,7 +73,7 @@ def _migrate(connection: Connection, schema: StoreSchema) -> None:
 
 @contextmanager
 def _upgrade_lock(database: Database, schema: StoreSchema) -> Iterator[Connection]:
-    """Begin a transaction for the upgrade that makes other processes wait until its end.
+    """Context with the transaction of the upgrade. Other processes that want to upgrade wait until its end.
 
     SQLite needs no further lock: BEGIN IMMEDIATE takes the write lock, and CREATE TABLE is part of the transaction.
     """
@@ -85,7 +86,7 @@ def _upgrade_lock(database: Database, schema: StoreSchema) -> Iterator[Connectio
 
 @contextmanager
 def _named_lock(database: Database, schema: StoreSchema) -> Iterator[None]:
-    """Hold a named lock on MariaDB, and do nothing on other databases.
+    """Context that holds a named lock on MariaDB and does nothing on other databases. Raises ``StoreUnavailable``.
 
     MariaDB commits at each CREATE TABLE, so a lock of the transaction would end too early.
     """
