@@ -89,7 +89,7 @@ class APIServer:
             LOG.error("cannot apply the new TLS options, keeping the old ones: %s", exc)
 
     def reload_certificate(self) -> None:
-        """Read the certificate and the key again. New connections use them."""
+        """Read the files of the TLS certificate and its key again. New connections use them."""
         self._http.reload_certificate()
 
 
@@ -129,7 +129,7 @@ class APIServerMixin:
         self._api_server = server
 
     def stop_api(self, timeout: float = 10.0) -> None:
-        """Stop the server within *timeout* seconds. Requests that still run are abandoned."""
+        """Stop the server, if it is started. Wait up to *timeout* seconds for running requests, then abandon them."""
         server, self._api_server = self._api_server, None
         if server is not None:
             server.stop(Deadline.after(timeout))

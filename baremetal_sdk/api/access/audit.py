@@ -40,6 +40,8 @@ def record(
 ) -> None:
     """Write the line of a request, unless it is a read that was not refused. Requests without a route get no line.
 
+    A GET request that calls a vendor method counts as a change.
+
     *peer* is the IP address of the client, *status* the HTTP status of the response, *location* the URL of the created
     resource, and *error* the class name of the error. The last two may be None.
     """

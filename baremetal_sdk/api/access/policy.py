@@ -105,7 +105,7 @@ def step_rules(steps: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def visibility_rule(rule: str) -> str:
-    """Return the rule that decides whether a client that may use *rule* sees the records of all projects, or of its own only."""
+    """Return the rule that decides whether a client that may use *rule* sees the records of all projects."""
     kind, _, action = rule.removeprefix("baremetal:").partition(":")
     if action == "list":
         return f"{rule}_all"

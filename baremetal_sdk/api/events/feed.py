@@ -92,7 +92,7 @@ class EventSubscription(StreamingResponse):
         self._feed.join(self)
 
     def on_end(self, reason: str) -> None:
-        """Leave the feed."""
+        """Leave the feed, which counts the end of the stream under *reason*."""
         self._feed.leave(self, reason)
 
     @property
@@ -205,7 +205,7 @@ class EventFeed:
             unsubscribe()
 
     def _current_subscriptions(self) -> list[EventSubscription]:
-        """Return the streams that joined. If the list is empty, the thread has to end."""
+        """Return the streams that joined. If none did, forget the thread, which then has to end."""
         with self._lock:
             # Under the lock: a stream that joins after this sees no thread and starts a new one.
             if not self._subscriptions:

@@ -194,7 +194,7 @@ class CRUDResource:
         return {}
 
     def list_page(self, request: APIRequest, where: Mapping[str, Any], *, whole: bool = False) -> dict[str, Any]:
-        """Return the response of a listing with the conditions *where*."""
+        """Return a page of the records that meet the conditions *where* and those of :meth:`node_where`."""
         return list_records(request, self.view.record, self.view, where, whole=whole, **self.node_where(request))
 
     def prepare(self, request: APIRequest, values: dict[str, Any]) -> None:

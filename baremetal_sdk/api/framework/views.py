@@ -29,7 +29,7 @@ class RenderContext(Protocol):
 
 
 class Link(TypedDict):
-    """A link to a resource."""
+    """A link to a resource. *rel* is ``self`` for the API, or ``bookmark`` for a path without version."""
 
     href: Annotated[str, {"format": "uri"}]
     rel: str
@@ -127,7 +127,7 @@ class FieldSelection:
         return (record.created_at, record.revision, *(field.render(context, *field.of_record(record)) for field in self.volatile))
 
     def state_of_row(self, context: RenderContext, row: Mapping[str, Any]) -> tuple[Any, ...]:
-        """Return the same state for a row of a listing."""
+        """Return the state of a row of a listing, as :meth:`state_of_record` does for a record."""
         return (row["created_at"], row["revision"], *(field.render(context, *field.of_row(row)) for field in self.volatile))
 
     def record(self, context: RenderContext, record: Any) -> dict[str, Any]:
@@ -190,7 +190,7 @@ class View:
         return self._compiled(minor, None, True)
 
     def brief(self, minor: int) -> FieldSelection:
-        """Return the default selection of a listing."""
+        """Return the selection of the fields that a listing has by default in microversion *minor*."""
         return self._compiled(minor, self._brief_names(minor), self._links_when_brief)
 
     def select(self, minor: int, names: Sequence[str]) -> FieldSelection:

@@ -1,4 +1,4 @@
-"""``/v1/allocations``: allocations, which reserve a node that meets given conditions."""
+"""API resource ``/v1/allocations``: allocations, each of which reserves one node that meets given conditions."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ _FIELDS = WritableFields(
         optional(
             "candidate_nodes",
             _NODES,
-            "The UUIDs or names of the nodes that may be allocated. By default any node may.",
+            "The UUIDs or names of the nodes from which the service selects. By default it selects from all nodes.",
         ),
         optional(
             "node",
@@ -81,7 +81,7 @@ _FIELDS = WritableFields(
 
 
 class AllocationsResource:
-    """Allocations: creating, listing, showing, changing and deleting them."""
+    """Routes that create, list, show, change and delete allocations."""
 
     rules: ClassVar[Mapping[str, Persona]] = {_CREATE_FOR_OTHERS: "system-member"}
 
@@ -134,13 +134,13 @@ class AllocationsResource:
         response=ResponseSpec(ALLOCATION_VIEW, whole=True),
     )
     def create(self, request: APIRequest) -> dict[str, Any]:
-        """Create an allocation. The service selects a node in the background."""
+        """Create an allocation. The service selects a node in the background and then sets node_uuid and state."""
         values = dict(request.body)
         crud.check_name(values.get("name"))
         node = _find_optional_node(request, values.pop("node", None))
         if node is None and not values.get("resource_class"):
             raise InvalidInput(
-                [Problem("resource_class", "is missing", "give the resource class, or a node that is in use already")]
+                [Problem("resource_class", "is missing", "give a resource class, or in node a node that is in use already")]
             )
         if node is not None:
             values["resource_class"] = values.get("resource_class") or node.resource_class
@@ -181,12 +181,12 @@ class AllocationsResource:
         status=204,
     )
     def delete(self, request: APIRequest) -> None:
-        """Delete an allocation and release its node."""
+        """Delete an allocation, so that its node can be allocated again."""
         request.rpc("delete_allocation", allocation=_find_permitted(request).uuid)
 
 
 class NodeAllocationResource:
-    """The allocation of one node."""
+    """Routes that show and delete the allocation of a node."""
 
     @route(
         "GET",
@@ -210,7 +210,7 @@ class NodeAllocationResource:
         status=204,
     )
     def delete(self, request: APIRequest) -> None:
-        """Delete the allocation of a node and release the node."""
+        """Delete the allocation of a node, so that the node can be allocated again."""
         allocation = _find_by_node(request)
         _enforce(request, allocation)
         request.rpc("delete_allocation", allocation=allocation.uuid)

@@ -1,4 +1,4 @@
-"""``/v1/bulk``: requests for many nodes at once, with one result for each node in the order of the request."""
+"""API resource ``/v1/bulk``: requests for up to 1000 nodes, with one result for each node in the order of the request."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _NODE = Parameters("field", CREATION)
 
 
 class BulkResult(TypedDict):
-    """The response that a request for this node alone would get.
+    """The result for one node: status, content and error of the response that a request for this node alone would get.
 
     *node* is the created node or, for other requests, the UUID or name that the request gave.
     """
@@ -39,7 +39,7 @@ class BulkResult(TypedDict):
 
 
 class BulkResults(TypedDict):
-    """One result for each node, in the order of the request."""
+    """A response with one result for each node, in the order of the request."""
 
     results: list[BulkResult]
 
@@ -54,7 +54,7 @@ def _parse_entries(value: Any) -> list[Any]:
 def _parse_idents(value: Any) -> list[str]:
     idents = _parse_entries(value)
     if not all(isinstance(ident, str) for ident in idents):
-        raise InvalidValue("has an entry that is not text", "use UUIDs and names")
+        raise InvalidValue("has an entry that is not text", "use the UUIDs or names of nodes")
     if len(set(idents)) < len(idents):
         raise InvalidValue("has an entry twice", "give each node once")
     return idents
@@ -67,7 +67,7 @@ _NODES_PARAMETER = Parameter("nodes", _IDENTS, "The UUIDs or names of the nodes.
 
 
 class BulkResource:
-    """Requests for many nodes. Each node has its own result, so a refusal for one node does not affect the others."""
+    """Routes of requests for many nodes. An error of one node is its result and does not affect the other nodes."""
 
     def __init__(self) -> None:
         self._nodes, self._states = NodesResource(), NodeStatesResource()
@@ -85,7 +85,7 @@ class BulkResource:
         ),
     )
     def create(self, request: APIRequest) -> BulkResults:
-        """Enroll many nodes."""
+        """Create many nodes. The response has status 200 and one result for each node."""
 
         def create_one(entry: Any) -> BulkResult:
             def parse_body() -> dict[str, Any]:
@@ -102,7 +102,7 @@ class BulkResource:
         body=(_NODES_PARAMETER, *PROVISION_BODY),
     )
     def provision(self, request: APIRequest) -> BulkResults:
-        """Start the same change of the provision state of many nodes."""
+        """Run the same provision verb on many nodes. The response has status 200 and one result for each node."""
         return _run_each(request, self._states.provision)
 
     @route(
@@ -113,7 +113,7 @@ class BulkResource:
         body=(_NODES_PARAMETER, *POWER_BODY),
     )
     def power(self, request: APIRequest) -> BulkResults:
-        """Start the same change of the power state of many nodes."""
+        """Request the same power state of many nodes. The response has status 200 and one result for each node."""
         return _run_each(request, self._states.set_power)
 
 

@@ -1,4 +1,4 @@
-"""The catalog of the API: all resource classes, the table of their routes, and the policy that the routes declare."""
+"""Catalog of the API: the list of all resource classes, their route table, and the default policy from their routes."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def build_route_table() -> RouteTable:
 
 
 def role_policy(service_project: str | None = None) -> RolePolicy:
-    """Return the policy by roles that the routes declare.
+    """Return the default policy, which decides by the personas that the routes declare.
 
     The ``service`` role in the project named *service_project* gets the rights of system readers and members.
     With None, no project gets them.
@@ -105,5 +105,5 @@ def role_policy(service_project: str | None = None) -> RolePolicy:
 
 
 def routes() -> list[dict[str, Any]]:
-    """Return all routes of the API as plain data, for documentation."""
+    """Return a description of each route of the API as plain data, for documentation: see :meth:`Route.describe`."""
     return [route.describe() for route in build_route_table().routes()]

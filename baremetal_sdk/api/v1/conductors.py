@@ -1,4 +1,4 @@
-"""``/v1/conductors``: the registered conductors, and whether each is alive."""
+"""API resource ``/v1/conductors``: the registered conductors, and whether each is alive."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ CONDUCTOR_VIEW = View(
 
 
 class ConductorsResource:
-    """Conductors, as they registered themselves."""
+    """Routes that show the conductors, as they registered themselves in the store."""
 
     @route(
         "GET",
@@ -58,7 +58,7 @@ class ConductorsResource:
         response=ResponseSpec(CONDUCTOR_VIEW, page=True),
     )
     def list(self, request: APIRequest) -> dict[str, Any]:
-        """List the conductors."""
+        """List the registered conductors, and whether each is alive."""
         page = parse_page_request(request, CONDUCTOR_VIEW)
         conductors = list(request.conductors.refresh())
         if page.sort_key is not None:
@@ -84,7 +84,7 @@ class ConductorsResource:
         response=ResponseSpec(CONDUCTOR_VIEW),
     )
     def show(self, request: APIRequest) -> dict[str, Any]:
-        """Show a conductor."""
+        """Show a registered conductor, and whether it is alive."""
         hostname = request.arguments["conductor"]
         for conductor in request.conductors.refresh():
             if conductor.hostname == hostname:
@@ -96,5 +96,13 @@ def _skip_to_marker(conductors: list[ConductorRecord], marker: str) -> list[Cond
     """Return the conductors after the one with the host name *marker*. Raises ``InvalidInput`` for an unknown marker."""
     names = [conductor.hostname for conductor in conductors]
     if marker not in names:
-        raise InvalidInput([Problem("marker", f"no conductor is named {marker[:64]!r}", "use the last host name of a page")])
+        raise InvalidInput(
+            [
+                Problem(
+                    "marker",
+                    f"no conductor is named {marker[:64]!r}",
+                    "use the host name of the last conductor on the previous page",
+                )
+            ]
+        )
     return conductors[names.index(marker) + 1 :]

@@ -1,4 +1,4 @@
-"""``/v1/deploy_templates``: deploy templates, which add steps to the deployment of instances with a trait."""
+"""API resource ``/v1/deploy_templates``: deploy templates, which add steps to deployments of instances with a trait."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ TEMPLATE_VIEW = View(
 )
 _FIELDS = WritableFields(
     DeployTemplateRecord,
-    Parameter("name", TRAIT, "The name of the template, which is the trait that selects it."),
+    Parameter("name", TRAIT, "The name of the template. Instances with the trait of this name use the template."),
     Parameter(
         "steps", build_step_list_type(*_STEP_KEYS, known=_STEP_KEYS), "The steps, each with interface, step, args and priority."
     ),
@@ -49,7 +49,7 @@ _FIELDS = WritableFields(
 
 
 class DeployTemplatesResource(CRUDResource):
-    """Deploy templates. A deployment uses those whose names are traits of the instance."""
+    """Routes of deploy templates. A deployment uses the templates whose names are traits of the instance."""
 
     view = TEMPLATE_VIEW
     fields = _FIELDS

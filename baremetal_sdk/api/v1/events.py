@@ -1,4 +1,4 @@
-"""``/v1/events``: events that other services send, such as the network service."""
+"""API resource ``/v1/events``: events that other services, such as the network service, send to this service."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ _NETWORK_EVENT = Parameters(
     "field",
     (
         Parameter(
-            "event", choice("network.bind_port", "network.unbind_port", "network.delete_port"), "The event.", required=True
+            "event",
+            choice("network.bind_port", "network.unbind_port", "network.delete_port"),
+            "The type of event.",
+            required=True,
         ),
         Parameter("port_id", UUID, "The UUID of the port in the network service.", required=True),
         Parameter("mac_address", MAC, "The MAC address of the port.", required=True),
@@ -36,14 +39,14 @@ def _parse_events(value: Any) -> list[dict[str, Any]]:
     try:
         return [_NETWORK_EVENT.bind(OBJECT.parse(event), 1) for event in events]
     except InvalidInput as exc:
-        raise InvalidValue(exc.message, "each entry must be an event of a network port") from None
+        raise InvalidValue(f"has an invalid event: {exc.message}", "each entry must be an event of a network port") from None
 
 
 _EVENTS = ValueType(_parse_events, {"type": "array", "minItems": 1, "items": _NETWORK_EVENT.schema})
 
 
 class EventsResource:
-    """Events from other services."""
+    """Route that receives events from other services."""
 
     @route(
         "POST",
@@ -52,9 +55,9 @@ class EventsResource:
         role="system-admin",
         since=54,
         status=204,
-        body=(Parameter("events", _EVENTS, "The events.", required=True),),
+        body=(Parameter("events", _EVENTS, "The events. They are written to the log.", required=True),),
     )
     def create(self, request: APIRequest) -> None:
-        """Accept events of the network service. The service only logs them."""
+        """Accept events from the network service and write them to the log. They have no other effect."""
         for event in request.body["events"]:
             LOG.info("%s: port %s (%s) has status %s", event["event"], event["port_id"], event["mac_address"], event["status"])

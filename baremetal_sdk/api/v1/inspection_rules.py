@@ -1,4 +1,4 @@
-"""``/v1/inspection_rules``: rules that process the results of inspections."""
+"""API resource ``/v1/inspection_rules``: rules that process the results of inspections, for example to set node fields."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ _FIELDS = WritableFields(
     optional("description", TEXT, "A description in free text."),
     optional("phase", TEXT, "The phase of the inspection. The only phase is main."),
     optional("priority", integer(), "The priority, from 0 to 9999. Rules with a higher priority run first."),
-    optional("sensitive", BOOLEAN, "True to hide actions and conditions in all responses. A sensitive rule stays sensitive."),
+    optional("sensitive", BOOLEAN, "True to hide actions and conditions in all responses. It cannot be turned off later."),
     required=("actions",),
 )
 
 
 class InspectionRulesResource(CRUDResource):
-    """Inspection rules, which run after each inspection in the order of their priority."""
+    """Routes of inspection rules. The rules run after each inspection, those with the highest priority first."""
 
     view = RULE_VIEW
     fields = _FIELDS
@@ -84,7 +84,7 @@ class InspectionRulesResource(CRUDResource):
         request.rpc("delete_inspection_rules")
 
     def where(self, request: APIRequest) -> Mapping[str, Any]:
-        """Select the rules of the phase in the query."""
+        """Return the condition for the phase in the query. Without it all rules are listed."""
         return {"phase": request.query.get("phase")}
 
     def prepare(self, request: APIRequest, values: dict[str, Any]) -> None:

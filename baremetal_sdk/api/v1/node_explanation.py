@@ -1,4 +1,4 @@
-"""``/v1/nodes/{node}/explain``: the current work on a node, the reason of its state, and advice for the operator."""
+"""API resource ``/v1/nodes/{node}/explain``: the current work on a node, the reason for its state, and advice."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class NodeReservation(TypedDict):
 
 
 class RunningStep(TypedDict):
-    """The current step of a list of steps. *waits* is true while the step waits for an agent or a client."""
+    """The current step of a node, as number *number* of *of* steps. *waits* is true while it waits for an agent or a client."""
 
     interface: str | None
     step: str | None
@@ -74,7 +74,7 @@ class DriverCall(TypedDict):
 
 
 class Breaker(TypedDict):
-    """The circuit breakers of a BMC: rejected logins, and seconds until the next attempt to connect."""
+    """The circuit breakers of a BMC: the number of rejected logins, and the seconds until the next attempt to connect."""
 
     bmc: str
     refused_logins: int
@@ -82,9 +82,9 @@ class Breaker(TypedDict):
 
 
 class BMCs(TypedDict):
-    """The knowledge of a node's conductor about its BMCs.
+    """The recent driver calls and the circuit breakers that the conductor of a node reports for its BMCs.
 
-    *unknown* is the error if the conductor does not answer. Otherwise the field is missing.
+    If the conductor does not answer, both lists are empty and *unknown* is the error. Otherwise *unknown* is missing.
     """
 
     calls: list[DriverCall]
@@ -93,7 +93,7 @@ class BMCs(TypedDict):
 
 
 class Explanation(TypedDict):
-    """The state of a node, its current work, the next states, and advice for the operator."""
+    """The response: the state of a node, its current work, the possible next states, and advice for the operator."""
 
     uuid: UUIDText
     name: str | None
@@ -113,11 +113,11 @@ class Explanation(TypedDict):
 
 
 class NodeExplanationResource:
-    """Explanations of the state of a node."""
+    """Route that explains the state of a node."""
 
     @route("GET", "/v1/nodes/{node}/explain", policy="baremetal:node:explain", role="owner-reader")
     def explain(self, request: APIRequest) -> Explanation:
-        """Show the lease, the running step, the BMC and the time in state of a node, its next states, and advice."""
+        """Explain the state of a node: its lease, running step, BMC, time in the state, next states, and advice."""
         node = request.node()
         reservation = _describe_reservation(request, node)
         bmcs = _describe_bmcs(request, node)
@@ -180,7 +180,7 @@ def _describe_bmcs(request: APIRequest, node: NodeRecord) -> BMCs:
 
 
 def _describe_stay(request: APIRequest, node: NodeRecord) -> Stay:
-    """Return the time in the current state. Stable states have no usual time, because clients end them."""
+    """Return the time in the current provision state. Stable states have no usual time, because clients end them."""
     since = node.provision_updated_at or node.created_at
     seconds = None if since is None else max(0.0, (request.backend.clock.now() - since).total_seconds())
     durations = [] if node.provision_state in states.STABLE else _read_durations(request, node.provision_state)
@@ -193,7 +193,7 @@ def _describe_stay(request: APIRequest, node: NodeRecord) -> Stay:
 
 
 def _read_durations(request: APIRequest, state: str) -> list[int]:
-    """Return the seconds of the latest stays in *state*, of all nodes that the caller may see."""
+    """Return the durations in seconds of the latest stays in *state*, for all nodes that the caller may see."""
     newest = Query(
         where={"event_type": "provisioning"},
         fields=("event", "duration_seconds"),
@@ -208,7 +208,7 @@ def _read_durations(request: APIRequest, state: str) -> list[int]:
 
 
 def _describe_next_states(node: NodeRecord, reservation: NodeReservation | None) -> Iterator[str]:
-    """Yield the possible next states without any action of a client, each with its condition."""
+    """Yield sentences about the next states that the node can reach without a client, each with its condition."""
     state = node.provision_state
     if state in states.STABLE:
         yield f"the node stays '{state}' until a client requests a change"

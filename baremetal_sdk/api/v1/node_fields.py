@@ -1,4 +1,4 @@
-"""The fields of a node that clients write, with their types and their first microversions."""
+"""Declarations of the node fields that clients write: their types, first microversions and descriptions."""
 
 from __future__ import annotations
 
@@ -46,7 +46,10 @@ _NETWORK_DATA_LISTS = ("links", "networks", "services")
 
 
 def _parse_network_data(value: Any) -> dict[str, Any]:
-    """Return network data in the format of OpenStack's metadata service: three lists of objects, or an empty object."""
+    """Check network data and return it unchanged.
+
+    It has the format of OpenStack's metadata service: three lists of objects, or an empty object. Raises ``InvalidValue``.
+    """
     data: dict[str, Any] = OBJECT.parse(value)
     if not data:
         return data
@@ -73,14 +76,14 @@ _WRITABLE = (
     optional("conductor_group", text(255), "The conductor group whose conductors may manage the node.", 46),
     optional("description", text(4096), "A description in free text.", 51),
     optional("disable_power_off", BOOLEAN, "True to forbid powering the machine off.", 95),
-    Parameter("driver", text(255, 1), "The hardware type."),
+    Parameter("driver", text(255, 1), "The hardware type of the node, such as redfish."),
     optional("driver_info", OBJECT, "The settings of the driver, such as the address and the credentials of the BMC."),
     optional("extra", OBJECT, "Arbitrary data of the client."),
     optional("instance_info", OBJECT, "The settings of the instance, such as the image to deploy."),
     optional("instance_name", text(255, 1), "The name of the instance on the node.", 104),
     optional("instance_uuid", UUID, "The UUID of the instance on the node."),
     optional("lessee", TEXT, "The project that leases the node.", 65),
-    optional("maintenance", BOOLEAN, "True if the machine is in maintenance, so the service does not change it."),
+    optional("maintenance", BOOLEAN, "True if the node is in maintenance. The service does not change its machine then."),
     optional("name", TEXT, "The unique name of the node.", NAME_SINCE),
     optional("network_data", NETWORK_DATA, "The static network configuration of the ramdisk.", 66),
     optional("owner", TEXT, "The project that owns the node.", 50),
@@ -94,7 +97,7 @@ _WRITABLE = (
         optional(
             f"{kind}_interface",
             TEXT,
-            f"The implementation of the {kind} interface. Null selects the default of the hardware type.",
+            f"The name of the implementation of the {kind} interface. Null selects the default of the hardware type.",
             since,
         )
         for kind, since in INTERFACE_SINCE.items()
@@ -106,7 +109,7 @@ _ONLY_AT_CREATION = (
     optional("secure_boot", BOOLEAN, "True if secure boot is on.", 75),
     optional("uuid", UUID, "The UUID of the node. By default the service generates one."),
 )
-"""Fields that clients set only while they create a node, for example to copy one. Later the service updates them."""
+"""Fields that clients set only when they create a node, for example to copy a record. Later the service updates them."""
 _ONLY_IN_PATCHES = (
     optional("protected", BOOLEAN, "True to forbid undeploying, rebuilding and deleting the node.", 48),
     optional("protected_reason", TEXT, "The reason for the protection.", 48),
@@ -151,7 +154,7 @@ def parse_patch_value(name: str, value: Any) -> Any:
 
 
 def check_removal(name: str, value: Any) -> None:
-    """Raise ``InvalidInput`` if *value* removes a required field."""
+    """Raise ``InvalidInput`` if a patch removes the required field *name*: its new *value* is ``UNSET`` or None."""
     if name in REQUIRED and (value is UNSET or value is None):
         raise InvalidInput([Problem(name, "cannot be removed", "a node needs this field; replace its value")])
 
@@ -166,11 +169,11 @@ def check_name(name: str, minor: int) -> None:
 def _find_name_problem(name: str, minor: int) -> Problem | None:
     """Return the reason why a node cannot have *name* in microversion *minor*, or None."""
     if name in RESERVED_NAMES:
-        return Problem("name", f"{name!r} is reserved", "reserved names are " + ", ".join(sorted(RESERVED_NAMES)))
+        return Problem("name", f"{name!r} is reserved", "use a name other than " + ", ".join(sorted(RESERVED_NAMES)))
     if canonical_uuid(name) is not None:
         return Problem("name", "is a UUID", "use a name in another form")
     if minor < UNRESTRICTED_NAME_SINCE and not is_host_name(name):
-        allowed = f"other names need version 1.{UNRESTRICTED_NAME_SINCE} or later"
+        allowed = f"use a host name; other names need version 1.{UNRESTRICTED_NAME_SINCE} or later"
         return Problem("name", f"{name[:64]!r} is not a host name", allowed)
     if not is_name(name):
         return Problem("name", f"{name[:64]!r} is not a valid name", "use up to 255 letters, digits and -._~")

@@ -1,4 +1,4 @@
-"""``/v1/nodes/{node}/bios``, ``/firmware`` and ``/inventory``: facts about the hardware of a machine."""
+"""API resources for stored facts about the hardware of a machine: BIOS settings, firmware and inventory."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ _BIOS_FIELDS = (
 _FIRMWARE_FIELDS = ("component", "initial_version", "current_version", "last_version_flashed")
 _FIRMWARE_IDENTITY_FIELDS = ("vendor", "model", "serial_number")
 _SETTING_SCHEMA = record_schema(BIOSSettingRecord, (*_TIME_FIELDS, *_BIOS_FIELDS), {"links": list[Link]})
-_FIELDS_HELP = "The fields to show, separated by commas."
-_DETAIL_HELP = "Whether to show all fields."
+_FIELDS_HELP = "The fields to return, separated by commas."
+_DETAIL_HELP = "True to return all fields. It cannot be used together with fields."
 
 
 class NodeBIOSResource:
-    """BIOS settings of machines, from the last time that the service read them."""
+    """Routes that show the BIOS settings of machines, as the service last read them."""
 
     @route(
         "GET",
@@ -57,7 +57,7 @@ class NodeBIOSResource:
         response=collection_schema("bios", _SETTING_SCHEMA),
     )
     def list(self, request: APIRequest) -> dict[str, Any]:
-        """List the BIOS settings of a node."""
+        """List the BIOS settings of a node, as the service last read them."""
         node = request.node()
         names = _select_fields(request, _BIOS_FIELDS, _BIOS_BRIEF_FIELDS)
         rows = _read_rows(request, BIOSSettingRecord, node)
@@ -71,7 +71,7 @@ class NodeBIOSResource:
         response={"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": _SETTING_SCHEMA},
     )
     def show(self, request: APIRequest) -> dict[str, Any]:
-        """Show a BIOS setting of a node."""
+        """Show a BIOS setting of a node, as the service last read it."""
         node, name = request.node(), request.arguments["setting"]
         rows = _read_rows(request, BIOSSettingRecord, node, name=name)
         if not rows:
@@ -81,7 +81,7 @@ class NodeBIOSResource:
 
 
 class NodeFirmwareResource:
-    """Firmware of the components of machines, from the last time that the service read it."""
+    """Route that shows the firmware of the components of machines, as the service last read it."""
 
     @route(
         "GET",
@@ -97,7 +97,7 @@ class NodeFirmwareResource:
         ),
     )
     def list(self, request: APIRequest) -> dict[str, Any]:
-        """List the firmware of the components of a node."""
+        """List the firmware versions of the components of a node, as the service last read them."""
         node = request.node()
         whole = (*_FIRMWARE_FIELDS, *_FIRMWARE_IDENTITY_FIELDS) if request.minor >= FIRMWARE_IDENTITY_SINCE else _FIRMWARE_FIELDS
         names = _select_fields(request, whole, whole)
@@ -105,14 +105,14 @@ class NodeFirmwareResource:
 
 
 class Inventory(TypedDict):
-    """The inventory of a machine, and the data that plugins of its agent collected."""
+    """A response with the hardware inventory of a machine, and the data that plugins of its agent collected."""
 
     inventory: dict[str, Any]
     plugin_data: dict[str, Any]
 
 
 class NodeInventoryResource:
-    """Inventories from inspections."""
+    """Route that shows the hardware inventory from the last inspection of a node."""
 
     @route("GET", "/v1/nodes/{node}/inventory", policy="baremetal:node:inventory:get", role="owner-reader", since=INVENTORY_SINCE)
     def show(self, request: APIRequest) -> Inventory:
@@ -135,7 +135,7 @@ def _select_fields(request: APIRequest, whole: Sequence[str], brief: Sequence[st
     """
     fields, detail = request.query.get("fields"), request.query.get("detail")
     if detail and fields is not None:
-        raise InvalidInput("detail, fields: they exclude each other; detail=True selects all fields")
+        raise InvalidInput("detail, fields: the parameters exclude each other; use one of them")
     if fields is None:
         return whole if detail else brief
     unknown = [name for name in fields if name not in whole and name not in _TIME_FIELDS]

@@ -1,4 +1,4 @@
-"""``/v1/nodes/{node}/history`` and ``/children``: the past events of a node, and its child nodes."""
+"""API resources for the history of a node, which records past errors and successes, and for its child nodes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _ENTRY_SCHEMA = record_schema(NodeHistoryRecord, _FIELDS, {"links": list[Link]})
 
 
 class NodeHistoryResource:
-    """The history of nodes: errors and successes."""
+    """Routes that show the history of nodes: past errors and successes."""
 
     @route(
         "GET",
@@ -47,11 +47,16 @@ class NodeHistoryResource:
         policy="baremetal:node:history:get",
         role="owner-reader",
         since=SINCE,
-        query=(Parameter("detail", BOOLEAN, "Whether to show all fields and the complete text of each event."), *PAGING),
+        query=(
+            Parameter(
+                "detail", BOOLEAN, "True to return all fields and the complete text of each event. By default long texts are cut."
+            ),
+            *PAGING,
+        ),
         response=collection_schema("history", _ENTRY_SCHEMA),
     )
     def list(self, request: APIRequest) -> dict[str, Any]:
-        """List the history entries of a node."""
+        """List the history entries of a node, which record past errors and successes."""
         node = request.node()
         detail = bool(request.query.get("detail"))
         max_limit = request.backend.config.api.max_limit
@@ -86,23 +91,23 @@ class NodeHistoryResource:
             raise InvalidInput([Problem("entry", exc.wrong, exc.allowed)]) from None
         found = request.backend.store.record(NodeHistoryRecord, ident, scope=request.scope)
         if found.node_uuid != node.uuid:
-            raise NodeHistoryNotFound(f"history entry {ident} of node {node.uuid} was not found")
+            raise NodeHistoryNotFound(f"node {node.uuid} has no history entry {ident}; .../history lists its entries")
         return _render_entry(request, node, vars(found), detail=True)
 
 
 class Children(TypedDict):
-    """The UUIDs of the child nodes of a node."""
+    """A response with the UUIDs of the child nodes of a node."""
 
     children: list[UUIDText]
     links: Link
 
 
 class NodeChildrenResource:
-    """Child nodes: nodes whose machine is part of another node's machine."""
+    """Route that lists child nodes: nodes whose machine is part of another node's machine."""
 
     @route("GET", "/v1/nodes/{node}/children", policy="baremetal:node:get", since=CHILDREN_SINCE)
     def list(self, request: APIRequest) -> Children:
-        """List the child nodes of a node."""
+        """List the child nodes of a node, whose machines are parts of its machine."""
         node = request.node()
         rows = request.backend.store.nodes(NodeQuery(where={"parent_node": node.uuid}, fields=("uuid",)), scope=request.scope)
         link: Link = {"href": f"{request.base}/v1/nodes?parent_node={node.uuid}", "rel": "children"}

@@ -1,4 +1,4 @@
-"""``/v1/nodes`` and ``/v1/nodes/detail``: lists of nodes, with filters and pages."""
+"""API resource ``/v1/nodes``: listings of nodes, with filters and pages."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _FILTERS = (
     Parameter("project", TEXT, "The project that owns or leases the node.", since=65),
     Parameter("provision_state", choice(*sorted(STATES)), "The provision state of the node.", since=9),
     Parameter("resource_class", TEXT, "The resource class of the node.", since=21),
-    Parameter("retired", BOOLEAN, "True for retired nodes, false for the others."),
+    Parameter("retired", BOOLEAN, "True for nodes marked as retired, false for the others."),
     Parameter("shard", STRINGS, "The names of shards, separated by commas. Nodes in any of them are listed.", since=82),
     Parameter("sharded", BOOLEAN, "True for nodes in a shard, false for the others.", since=82),
 )
@@ -53,7 +53,7 @@ _COLUMN_FILTERS = (
 
 
 class NodeListResource:
-    """Lists of nodes, in pages."""
+    """Routes that list nodes, in pages."""
 
     @route(
         "GET",
@@ -64,7 +64,7 @@ class NodeListResource:
         response=ResponseSpec(NODE_VIEW, page=True),
     )
     def list(self, request: APIRequest) -> dict[str, Any]:
-        """List nodes."""
+        """List nodes. Only nodes that match all filters are listed."""
         return _list_nodes(request)
 
     @route(
@@ -171,7 +171,7 @@ def _build_query(request: APIRequest, page: PageRequest) -> NodeQuery:
 
 
 def _build_scope(request: APIRequest) -> Scope:
-    """Return the scope of a listing.
+    """Return the scope of a listing: the nodes that the caller may see and that belong to the project in the query.
 
     The filter ``project`` narrows the scope of callers that see all projects. It has no effect for other callers, which
     see only the nodes of one project.
@@ -180,7 +180,7 @@ def _build_scope(request: APIRequest) -> Scope:
 
 
 def _select_by_conductor(request: APIRequest, query: NodeQuery, scope: Scope, *, wanted: int) -> Sequence[Row]:
-    """Return up to *wanted* nodes for which the conductor in the query is responsible.
+    """Return up to *wanted* nodes that match *query* and for which the conductor in the request is responsible.
 
     The store does not know the responsible conductor, so this reads page after page and filters the rows.
     """

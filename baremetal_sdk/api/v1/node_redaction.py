@@ -1,4 +1,4 @@
-"""Redaction of node fields: fields about the infrastructure are hidden from callers that only use a node, such as its lessee."""
+"""Redaction of node fields: callers that only use a node, such as its lessee, do not see fields about the infrastructure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REDACTED_VALUES: Mapping[str, Any] = {
 
 
 def find_restricted_fields(request: APIRequest, selection: FieldSelection) -> tuple[str, ...]:
-    """Return the fields of *selection* that the caller may see of some nodes only. The result is empty if there are none."""
+    """Return the fields of *selection* that the caller may not see of every node. For callers that see all fields it is empty."""
     restricted = tuple(name for name in RESTRICTED if name in selection.field_names)
     if not restricted or request.policy.allows(SEES_ALL_FIELDS, request.context, {}):
         return ()
@@ -36,12 +36,12 @@ def find_redacted_fields(
 
 
 def render_node(request: APIRequest, selection: FieldSelection, node: Any) -> dict[str, Any]:
-    """Return a node as JSON, without the values that the caller may not see."""
+    """Return a node as a JSON object, with placeholders in place of the values that the caller may not see."""
     return _redact(selection.record(request, node), find_redacted_fields(request, selection, node.owner, node.lessee))
 
 
 def render_row(request: APIRequest, selection: FieldSelection, row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row of a listing as JSON, without the values that the caller may not see.
+    """Return a row of a listing as a JSON object, with placeholders in place of the values that the caller may not see.
 
     *row* must contain the columns ``owner`` and ``lessee``.
     """

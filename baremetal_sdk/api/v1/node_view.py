@@ -1,4 +1,4 @@
-"""The views of a node: the fields that clients see, each with its first microversion."""
+"""Views of a node: declarations of the fields that clients see, each with its first microversion."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _mask_values(request: APIRequest, values: Mapping[str, Any]) -> Mapping[str,
 
 
 def _render_reservation(request: APIRequest, holder: str | None, expires_at: datetime | None) -> str | None:
-    """Return the host name of the conductor that holds the lease, without the internal part of the holder."""
+    """Return the host name of the conductor that holds the node's lease, or None without a lease or after its expiry."""
     if holder is None or (expires_at is not None and expires_at <= request.backend.clock.now()):
         return None
     return holder.partition("/")[0]

@@ -1,4 +1,4 @@
-"""``/v1/ports`` and ``/v1/nodes/{node}/ports``: the network ports of nodes."""
+"""API resource ``/v1/ports``: the network ports of nodes."""
 
 from __future__ import annotations
 
@@ -75,20 +75,21 @@ PORT_VIEW = View(
 
 
 def _parse_link(value: Any) -> dict[str, Any]:
-    """Return the value of ``local_link_connection`` with a normalized ``switch_id``.
+    """Check a value of ``local_link_connection`` and return it with a normalized ``switch_id``.
 
-    The link names a switch and its port, or a smart NIC port and its host. It may be empty or unmanaged.
+    The link names a switch and its port, or for a smart NIC a port and its host. An empty link, or one with the network
+    type ``unmanaged``, needs no names. Raises ``InvalidValue``.
     """
     link: dict[str, Any] = OBJECT.parse(value)
     unknown = [key for key in link if key not in _LINK_KEYS]
     if unknown:
         raise InvalidValue(f"{str(unknown[0])[:64]!r} is not a known key", "allowed are " + ", ".join(_LINK_KEYS))
     if any(not isinstance(item, str) for item in link.values()):
-        raise InvalidValue("has a value that is not text", "use strings")
+        raise InvalidValue("has a value that is not text", "use text for all values")
     if link.get("network_type", "managed") not in _NETWORK_TYPES:
         raise InvalidValue("has an unknown network_type", "use one of " + ", ".join(_NETWORK_TYPES))
     if link and link.get("network_type") != "unmanaged" and not _is_complete(link):
-        raise InvalidValue("is not complete", "use port_id and switch_id or, for a smart NIC, port_id and hostname")
+        raise InvalidValue("does not name a switch port", "use port_id and switch_id or, for a smart NIC, port_id and hostname")
     if "switch_id" in link:
         link = {**link, "switch_id": _parse_switch_id(link["switch_id"])}
     return link
@@ -99,7 +100,7 @@ def _is_complete(link: Mapping[str, Any]) -> bool:
 
 
 def _parse_switch_id(value: str) -> str:
-    """Return a MAC address, or an OpenFlow datapath of 16 hexadecimal digits, in lower case."""
+    """Return *value* in lower case. Raises ``InvalidValue`` unless it is a MAC address or an OpenFlow datapath identifier."""
     lowered = value.lower()
     if _DATAPATH.fullmatch(lowered):
         return lowered
@@ -120,7 +121,7 @@ _LINK = ValueType(_parse_link, {"type": "object", "properties": {key: {"type": "
 NAME = ValueType(_parse_name, {"type": "string", "pattern": NAME_PATTERN})
 
 _WRITABLE = (
-    Parameter("address", MAC, "The MAC address."),
+    Parameter("address", MAC, "The MAC address of the port."),
     optional("available_for_dynamic_portgroup", BOOLEAN, "True if the port may join a dynamic port group.", 111),
     optional("category", text(80), "The category of the port.", 101),
     optional("description", TEXT, "A description in free text.", 97),
@@ -130,15 +131,15 @@ _WRITABLE = (
     optional("name", NAME, "The unique name of the port.", 88),
     optional("physical_network", text(64, 1), "The physical network of the port.", 34),
     optional("portgroup_uuid", UUID, "The UUID of the port group that contains the port.", PORTGROUPS_SINCE),
-    optional("pxe_enabled", BOOLEAN, "True if the machine boots from the port.", 19),
+    optional("pxe_enabled", BOOLEAN, "True if the machine may boot over the network from the port.", 19),
     optional("vendor", text(32), "The vendor of the network adapter.", 100),
 )
 _FIELDS = WritableFields(
     PortRecord,
     *_WRITABLE,
     only_at_creation=(
-        Parameter("node_uuid", UUID, "The UUID of the node."),
-        Parameter("node_ident", UUID_OR_NAME, "The UUID or name of the node.", NODE_NAME_SINCE),
+        Parameter("node_uuid", UUID, "The UUID of the node. Either node_uuid or node_ident is required."),
+        Parameter("node_ident", UUID_OR_NAME, "The UUID or name of the node, instead of node_uuid.", NODE_NAME_SINCE),
     ),
 )
 _PATCH_FIELDS = _FIELDS.patch_fields
@@ -152,7 +153,7 @@ _DEFAULTS: Mapping[str, Any] = {
     "pxe_enabled": True,
 }
 _FILTERS = (
-    Parameter("address", MAC, "The MAC address."),
+    Parameter("address", MAC, "The MAC address of the port."),
     Parameter("conductor_groups", STRINGS, "The conductor groups of the nodes, separated by commas.", 99),
     Parameter("description_contains", TEXT, "A text that is part of the description of the port.", 97),
     Parameter("node", UUID_OR_NAME, "The UUID or name of the node."),
@@ -163,7 +164,7 @@ _FILTERS = (
 
 
 class PortsResource(NodeResource):
-    """Ports of nodes. Writes use the RPC methods for ports and not those for records."""
+    """Routes of ports. Writes use the RPC methods for ports and not those for records."""
 
     view = PORT_VIEW
     fields = _FIELDS
@@ -199,15 +200,15 @@ class PortsResource(NodeResource):
     )
 
     def list_of_group(self, request: APIRequest) -> dict[str, Any]:
-        """Handle the listing for one port group with selectable fields."""
+        """Return a page of the ports of one port group with the fields that the query selects."""
         return self.list_page(request, {"portgroup_uuid": crud.find(request, PortgroupRecord, "portgroup").uuid})
 
     def list_whole_of_group(self, request: APIRequest) -> dict[str, Any]:
-        """Handle the listing for one port group with all fields."""
+        """Return a page of the ports of one port group with all fields."""
         return self.list_page(request, {"portgroup_uuid": crud.find(request, PortgroupRecord, "portgroup").uuid}, whole=True)
 
     def delete(self, request: APIRequest) -> None:
-        """Handle the deletion of a port. Unlike the other operations it takes a UUID only, as in Ironic."""
+        """Delete the port that the path names. As in Ironic, the path must contain its UUID and not its name."""
         try:
             UUID.parse(request.arguments["port"])
         except InvalidValue as exc:
@@ -215,11 +216,11 @@ class PortsResource(NodeResource):
         super().delete(request)
 
     def find(self, request: APIRequest) -> PortRecord:
-        """Return the port that the path names."""
+        """Return the port that the path names by UUID or name."""
         return request.port(request.arguments["port"])
 
     def where(self, request: APIRequest) -> Mapping[str, Any]:
-        """Select by node, port group or address. Raises ``InvalidInput`` for filters that exclude each other."""
+        """Return the conditions for node, port group and address. Raises ``InvalidInput`` for filters that exclude each other."""
         filters = request.query
         exclusive = [name for name in ("node", "node_uuid", "portgroup", "shard", "conductor_groups") if name in filters]
         if len(exclusive) > 1 and exclusive != ["node", "node_uuid"]:
@@ -231,7 +232,7 @@ class PortsResource(NodeResource):
         return {"node_uuid": node, "portgroup_uuid": group, "address": filters.get("address")}
 
     def list_page(self, request: APIRequest, where: Mapping[str, Any], *, whole: bool = False) -> dict[str, Any]:
-        """Return the response of a listing. The store has a separate method for listing ports."""
+        """Return the response of a listing of ports with the conditions *where* and the other filters of the query."""
         page = parse_page_request(request, PORT_VIEW, whole=whole)
         node_where = {"shard": request.query.get("shard"), "conductor_group": request.query.get("conductor_groups")}
         query = Query(
@@ -247,7 +248,7 @@ class PortsResource(NodeResource):
         return build_page(request, page, request.backend.store.ports(query, scope=request.scope))
 
     def prepare(self, request: APIRequest, values: dict[str, Any]) -> None:
-        """Resolve the node, which may be given by UUID or by name, and check the values of the new port."""
+        """Replace the node in *values*, given by UUID or name, by its UUID, and check the values of the new port."""
         values["node_uuid"] = _find_node_of_new_port(request, values)
         if "address" not in values:
             raise InvalidInput([Problem("address", "is missing", "a port needs a MAC address")])
@@ -258,8 +259,8 @@ class PortsResource(NodeResource):
         patch = drop_own_node(parse_patch(request.body, request.minor), port.node_uuid)
         for operation in patch:
             if operation.field not in _PATCH_FIELDS.by_name:
-                allowed = "allowed are " + ", ".join(sorted(_PATCH_FIELDS.by_name))
-                raise operation.error(f"{operation.field[:64]!r} cannot be changed", allowed)
+                allowed = "changeable are " + ", ".join(sorted(_PATCH_FIELDS.by_name))
+                raise operation.error(f"the field {operation.field[:64]!r} cannot be changed", allowed)
         check_versions((_PATCH_FIELDS.by_name[operation.field] for operation in patch), request.minor)
         document = {name: getattr(port, name) for name in _PATCH_FIELDS.by_name}
         touched = apply_patch(document, patch)
@@ -289,21 +290,23 @@ class PortsResource(NodeResource):
 
 
 def _find_node_of_new_port(request: APIRequest, values: dict[str, Any]) -> str:
-    """Return the UUID of the node, and remove ``node_ident`` from *values*. Raises ``InvalidInput``."""
+    """Return the UUID of the node that *values* name, and remove ``node_ident`` from *values*. Raises ``InvalidInput``."""
     by_ident, by_uuid = values.pop("node_ident", None), values.get("node_uuid")
     if (by_ident is None) == (by_uuid is None):
-        raise InvalidInput([Problem("node_uuid", "the node must be given once", "use node_uuid or node_ident, not both")])
+        raise InvalidInput(
+            [Problem("node_uuid", "the node of the port is missing or given twice", "use node_uuid or node_ident, not both")]
+        )
     return crud.resolve_body_node(request, by_ident or values["node_uuid"], "node_ident" if by_ident else "node_uuid")
 
 
 def _check_values(request: APIRequest, changed: Mapping[str, Any], port: Mapping[str, Any]) -> None:
-    """Raise ``InvalidInput`` for values that exclude each other, and ``NotAcceptable`` for those of a later microversion."""
+    """Check the values *changed*, and those of the resulting *port*. Raises ``InvalidInput`` and ``NotAcceptable``."""
     link = changed.get("local_link_connection") or {}
     if "network_type" in link and request.minor < NETWORK_TYPE_SINCE:
         raise not_acceptable_before("local_link_connection.network_type", NETWORK_TYPE_SINCE)
     final_link = port.get("local_link_connection") or {}
     if final_link and port.get("is_smartnic") and not {"port_id", "hostname"} <= set(final_link):
-        problem = Problem("local_link_connection", "lacks port_id or hostname", "a smart NIC needs both")
+        problem = Problem("local_link_connection", "has no port_id or no hostname", "give both for a port on a smart NIC")
         raise InvalidInput([problem])
 
 

@@ -1,4 +1,4 @@
-"""``/v1/runbooks``: runbooks, which are lists of steps that an operator allows others to run on nodes."""
+"""API resource ``/v1/runbooks``: runbooks, which are lists of steps that an operator allows others to run on nodes."""
 
 from __future__ import annotations
 
@@ -55,18 +55,18 @@ _STEPS = build_step_list_type("interface", "step", "order", known=("interface", 
 _FIELDS = WritableFields(
     RunbookRecord,
     Parameter("name", NAME, "The unique name of the runbook. Before 1.112 it must be a trait."),
-    Parameter("steps", _STEPS, "The steps, each with interface, step and order."),
+    Parameter("steps", _STEPS, "The steps, each with interface, step and order, and optionally args."),
     optional("description", TEXT, "A description in free text.", TRAITS_SINCE, too_old_status=400),
-    optional("disable_ramdisk", BOOLEAN, "True to run the steps without a ramdisk."),
+    optional("disable_ramdisk", BOOLEAN, "True to run the steps without booting a ramdisk on the machine."),
     optional("extra", OBJECT, "Arbitrary data of the client."),
-    optional("owner", TEXT, "The project that owns the runbook."),
-    optional("public", BOOLEAN, "True to let every project use the runbook."),
+    optional("owner", TEXT, "The project that owns the runbook. The default for a client in a project is this project."),
+    optional("public", BOOLEAN, "True to let every project use the runbook. A public runbook has no owner."),
     required=("name", "steps"),
 )
 
 
 class RunbooksResource(CRUDResource):
-    """Runbooks. A project may use its own runbooks and public ones."""
+    """Routes of runbooks. A project may use its own runbooks and public ones."""
 
     rules: ClassVar[Mapping[str, Persona]] = {
         _RULE_BY_FIELD["owner"]: "system-keeper",
@@ -93,13 +93,15 @@ class RunbooksResource(CRUDResource):
     )
 
     def where(self, request: APIRequest) -> Mapping[str, Any]:
-        """Select the runbooks of the project in the query."""
+        """Return the condition for the project in the query. Without it all visible runbooks are listed."""
         return {"owner": request.query.get("project")}
 
     def prepare(self, request: APIRequest, values: dict[str, Any]) -> None:
         """Set the owner, check the new runbook, and give it the trait of its name in early microversions."""
         if values.get("public") and request.context.project is not None:
-            raise InvalidInput([Problem("public", "cannot be set by a client in a project", "use credentials with system scope")])
+            raise InvalidInput(
+                [Problem("public", "cannot be set to true by a client in a project", "use credentials with system scope")]
+            )
         request.set_owner(values)
         _check_values(request, values)
         if request.minor < TRAITS_SINCE:
@@ -123,7 +125,7 @@ class RunbooksResource(CRUDResource):
 
 
 class RunbookTraitsResource:
-    """Traits of runbooks. A runbook may run on nodes that have one of its traits, or its name as a trait."""
+    """Routes of the traits of runbooks. A runbook may run on nodes that have one of its traits, or its name as a trait."""
 
     @route("GET", "/v1/runbooks/{runbook}/traits", policy="baremetal:runbook:get", role="owner-reader", since=TRAITS_SINCE)
     def list(self, request: APIRequest) -> Traits:
@@ -192,7 +194,7 @@ def _find_permitted(request: APIRequest) -> RunbookRecord:
 
 
 def _check_values(request: APIRequest, values: dict[str, Any]) -> None:
-    """Raise ``InvalidInput`` if the values of a runbook are invalid, and ``Forbidden`` for steps that need a permission."""
+    """Raise ``InvalidInput`` if the values of a runbook are invalid, or ``Forbidden`` if the client may not use a step."""
     crud.check_name(values["name"])
     for rule in step_rules(values["steps"]):
         request.require(rule)
@@ -208,6 +210,6 @@ def _check_values(request: APIRequest, values: dict[str, Any]) -> None:
 
 
 def _set_traits(request: APIRequest, runbook: RunbookRecord, traits: set[str]) -> None:
-    """Write the traits through a conductor, unless they are unchanged."""
+    """Replace the traits of *runbook* through a conductor, unless they are unchanged."""
     if traits != {*runbook.traits}:
         crud.save_changes(request, runbook, {"traits": sorted(traits)})

@@ -1,4 +1,4 @@
-"""``/v1/shards``: shards, the groups into which clients divide the nodes."""
+"""API resource ``/v1/shards``: shards, the groups into which clients divide the nodes."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ class Shard(TypedDict):
 
 
 class ListedShards(TypedDict):
-    """The shards of all nodes."""
+    """A response with all shards."""
 
     shards: list[Shard]
 
 
 class ShardsResource:
-    """Shards. A shard exists as long as a node names it."""
+    """Route that lists shards. A shard exists as long as a node has its name in the field ``shard``."""
 
     @route("GET", "/v1/shards", policy="baremetal:shards:get", role="system-reader", since=82)
     def list(self, request: APIRequest) -> ListedShards:

@@ -1,4 +1,4 @@
-"""``vendor_passthru``: methods of drivers for functions of a vendor's machines that the API does not cover."""
+"""API resources ``vendor_passthru``: methods of drivers for functions of a vendor's machines that the API does not cover."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ VendorMethod = TypedDict(
     "VendorMethod",
     {"async": bool, "attach": bool, "description": str, "http_methods": list[str], "require_exclusive_lock": bool},
 )
-"""The properties of a vendor method."""
+"""The properties of a vendor method. *async* is true if the method runs in the background."""
 
 
 class NodeVendorPassthruResource:
-    """Vendor methods of nodes."""
+    """Routes that list and call the vendor methods of nodes."""
 
     @route("GET", "/v1/nodes/{node}/vendor_passthru/methods", policy="baremetal:node:vendor_passthru", role="system-admin")
     def methods(self, request: APIRequest) -> dict[str, VendorMethod]:
-        """List the vendor methods of a node."""
+        """List the vendor methods of a node, which its driver provides."""
         methods: dict[str, VendorMethod] = request.rpc("node_vendor_methods", node=request.node().uuid)
         return methods
 
@@ -58,7 +58,7 @@ class NodeVendorPassthruResource:
 
 
 class DriverVendorPassthruResource:
-    """Vendor methods of hardware types, which need no node."""
+    """Routes that list and call the vendor methods of hardware types, which need no node."""
 
     @route("GET", "/v1/drivers/{driver}/vendor_passthru/methods", policy="baremetal:driver:vendor_passthru", role="system-admin")
     def methods(self, request: APIRequest) -> dict[str, VendorMethod]:
@@ -75,7 +75,7 @@ class DriverVendorPassthruResource:
 
 
 def _describe_call(request: APIRequest) -> dict[str, Any]:
-    """Return the arguments of the RPC methods for vendor calls. Raises ``InvalidInput`` without a method name."""
+    """Return the arguments of an RPC call that calls a vendor method. Raises ``InvalidInput`` if the request names no method."""
     name = request.arguments.get("method") or request.query.get("method")
     if name is None:
         raise InvalidInput([Problem("method", "is missing", "give the name of a method; .../vendor_passthru/methods lists them")])
