@@ -1,1 +1,1 @@
-"""Remote procedure calls with the same behavior in one process and between processes."""
+"""Remote procedure calls (RPC) to conductors, with the same behavior in one process and between processes."""

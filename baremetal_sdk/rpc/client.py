@@ -1,4 +1,4 @@
-"""Interface of RPC clients, for every transport."""
+"""Interface of clients that call RPC methods of conductors, for every transport."""
 
 from __future__ import annotations
 
@@ -20,4 +20,7 @@ class RPCClient(Protocol):
         """Call *method* and return its result, or raise its error (a ``BareMetalError``)."""
 
     def cast(self, method: str, /, **arguments: Any) -> None:
-        """Submit *method* for execution and return once it is accepted. Raise ``Busy`` if the queue is full."""
+        """Submit *method* for execution and return once it is accepted. Its result and its errors are not returned.
+
+        Raises ``Busy`` if the queue is full.
+        """

@@ -24,7 +24,7 @@ from baremetal_sdk.store.records.node import ConductorRecord, Lease, NodeRecord,
 RECORDS: tuple[type, ...] = (NodeRecord, PortRecord, ConductorRecord, Lease, *RECORD_KINDS)
 """Record classes that messages may contain, identified by the name of the class."""
 _MARK = "$"
-"""Member that marks an object as an encoded value: its type, with the value in the member ``v``."""
+"""Member that marks a JSON object as an encoded value. It has the type, and the member ``v`` has the value."""
 _MAX_JSON_INTEGER = 2**63 - 1
 """Largest integer that orjson can write. Larger ones are encoded as text."""
 _MAX_INTEGER_DIGITS = 1024
@@ -70,11 +70,14 @@ class Codec:
         }
 
     def dump(self, value: Any) -> Any:
-        """Return *value* as a JSON value. Raises :class:`NotEncodable` and ``MessageTooLarge``."""
+        """Return *value* encoded as a JSON value. Raises :class:`NotEncodable`, and ``MessageTooLarge`` for too deep nesting."""
         return self._dump(value, self.limits.max_depth)
 
     def load(self, value: Any) -> Any:
-        """Return the value that :meth:`dump` encoded. Raises :class:`MalformedMessage` and ``MessageTooLarge``."""
+        """Return the value that :meth:`dump` encoded.
+
+        Raises :class:`MalformedMessage`, and ``MessageTooLarge`` for too deep nesting.
+        """
         try:
             return self._load(value, self.limits.max_depth)
         except (TypeError, ValueError, AttributeError, binascii.Error, OverflowError) as exc:
@@ -84,7 +87,7 @@ class Codec:
             raise MalformedMessage(f"cannot decode a value ({type(exc).__name__})") from None
 
     def to_bytes(self, message: Any) -> bytes:
-        """Return a message of JSON values as bytes. Raises :class:`NotEncodable` and ``MessageTooLarge``."""
+        """Return a message of JSON values as JSON text in bytes. Raises :class:`NotEncodable` and ``MessageTooLarge``."""
         try:
             data = orjson.dumps(message)
         except TypeError as exc:
@@ -93,7 +96,7 @@ class Codec:
         return data
 
     def from_bytes(self, data: bytes) -> Any:
-        """Return the JSON values of a message. Raises :class:`MalformedMessage` and ``MessageTooLarge``."""
+        """Return the JSON values of a message, for :meth:`load`. Raises :class:`MalformedMessage` and ``MessageTooLarge``."""
         self._check_size(len(data))
         try:
             return orjson.loads(data)
@@ -170,7 +173,7 @@ class Codec:
         return self._loaders[name](value.get("v"), inner)
 
     def _load_record(self, value: Mapping[str, Any], depth: int) -> Any:
-        """Return a record. Fields that this release does not have are dropped, so that releases can be upgraded one by one."""
+        """Return a record. Fields that this release does not know are dropped, so that processes can be upgraded one by one."""
         record = self._records.get(value.get("name", ""))
         if record is None:
             raise MalformedMessage(f"unknown record class {str(value.get('name'))[:64]!r}")

@@ -1,4 +1,4 @@
-"""Execution of RPC calls, the same for every transport."""
+"""Execution of RPC calls in the conductor, the same for every transport."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _RETRY_AFTER_S = 1.0
 
 
 class Dispatcher:
-    """Checks and runs calls of registered methods while the conductor is open. Thread-safe.
+    """Executor of RPC calls: it checks each call and runs the registered method while the dispatcher is open. Thread-safe.
 
     *executor* runs casts. All errors that leave the dispatcher are ``BareMetalError``.
     """
@@ -46,8 +46,8 @@ class Dispatcher:
     ) -> Any:
         """Run a method in this thread and return its result.
 
-        *version* is the version that the caller needs. Raises ``DeadlineExceeded`` if the method has not started, or has not
-        finished, by *deadline*.
+        *version* is the version of the method that the caller needs. Raises ``DeadlineExceeded`` if the method has not started,
+        or has not finished, by *deadline*. A result after the deadline is discarded.
         """
         method = self._admit(name, arguments, version)
         if deadline is None:
@@ -76,9 +76,9 @@ class Dispatcher:
             return _run_method(method, arguments)
 
     def _admit(self, name: str, arguments: Mapping[str, Any], version: str | None) -> RPCMethod:
-        """Return the method, or raise an error that means that nothing was executed."""
+        """Return the method after checks of state, name, version and arguments. An error means that nothing was executed."""
         if not self._open:
-            raise Busy("the conductor is starting or stopping; try again", retry_after=_RETRY_AFTER_S)
+            raise Busy("the call was not executed: the conductor is starting or stopping; try again", retry_after=_RETRY_AFTER_S)
         method = self.registry[name]
         if version is not None:
             method.check_version(version)

@@ -17,7 +17,7 @@ _MAX_CLASSES = 16
 
 
 def encode_error(error: BareMetalError, codec: Codec) -> dict[str, Any]:
-    """Return *error* as JSON values."""
+    """Return *error* as a JSON object for a message. A detail that cannot be encoded becomes its text."""
     classes = [_qualified_name(base) for base in type(error).__mro__ if issubclass(base, BareMetalError)]
     return {
         "classes": classes[:_MAX_CLASSES],

@@ -1,4 +1,4 @@
-"""Processing of received JSON-RPC 2.0 messages, including batches: bytes in, bytes out, for every transport."""
+"""Handler for JSON-RPC 2.0 messages that a conductor receives, including batches, for every transport."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from baremetal_sdk.rpc.message import RPCRequest
 LOG = logging.getLogger(__name__)
 
 MAX_BATCH_SIZE = 100
-"""Number of requests in a batch."""
+"""Maximum number of requests in a batch."""
 PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS, INTERNAL_ERROR = -32700, -32600, -32601, -32602, -32603
 """Error codes of JSON-RPC 2.0, section 5.1."""
 _CODES: tuple[tuple[type[BareMetalError], int], ...] = (
@@ -30,7 +30,10 @@ _CODES: tuple[tuple[type[BareMetalError], int], ...] = (
 
 
 class MessageHandler:
-    """Answers messages by calling a dispatcher. *clock* returns seconds and counts the deadlines. Thread-safe."""
+    """Handler that runs the calls in received messages on a dispatcher, and builds the responses. Thread-safe.
+
+    *clock* returns the monotonic time in seconds, for the deadlines of calls.
+    """
 
     def __init__(self, dispatcher: Dispatcher, codec: Codec, clock: Callable[[], float]) -> None:
         self._dispatcher = dispatcher
@@ -38,7 +41,10 @@ class MessageHandler:
         self._clock = clock
 
     def answer(self, data: bytes) -> bytes | None:
-        """Process a message and return the response, or None if the message needs none. Never raises."""
+        """Execute the requests in a message. Return the response, or None if the message contains only notifications.
+
+        Never raises: errors of calls become error responses, and those of notifications are logged.
+        """
         try:
             message = self._codec.from_bytes(data)
         except MessageTooLarge as exc:
@@ -60,7 +66,8 @@ class MessageHandler:
             ident = _find_ident(self._codec.from_bytes(data))
         except (MalformedMessage, MessageTooLarge):
             ident = None
-        return self._to_bytes(self._error_response(ident, Busy("the conductor is at its limit of calls", retry_after=1.0)))
+        error = "the call was not executed: the conductor is at its limit of calls"
+        return self._to_bytes(self._error_response(ident, Busy(error, retry_after=1.0)))
 
     def _process(self, message: Any) -> dict[str, Any] | None:
         try:

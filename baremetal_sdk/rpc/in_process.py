@@ -20,9 +20,9 @@ class InProcessClient:
         self._versions = versions or {}
 
     def call(self, method: str, /, **arguments: Any) -> Any:
-        """Call *method* in this thread."""
+        """Call *method* in this thread, with the caller's deadline, and return its result."""
         return self._dispatcher.call(method, arguments, version=self._versions.get(method), deadline=call_deadline())
 
     def cast(self, method: str, /, **arguments: Any) -> None:
-        """Submit *method* to the pool."""
+        """Submit *method* to the executor of the dispatcher and return at once. Errors of the method are logged."""
         self._dispatcher.cast(method, arguments, version=self._versions.get(method))

@@ -1,4 +1,4 @@
-"""JSON-RPC transport: sends messages to conductors over kept-alive HTTP connections.
+"""Client side of the JSON-RPC transport: it sends messages to conductors over kept-alive HTTP connections.
 
 This module imports neither the web framework, the database toolkit nor oslo.config.
 """
@@ -33,17 +33,18 @@ class TokenProvider(Protocol):
     """Source of the tokens with which callers authenticate."""
 
     def get_token(self, deadline: Deadline) -> str:
-        """Return a token that stays valid for a while. Raises a ``BareMetalError`` if none is available."""
+        """Return a token that is valid now and not about to expire. Raises a ``BareMetalError`` if none is available."""
 
     def discard_token(self, token: str) -> None:
         """Discard *token*, which was rejected, so that the next token is a new one."""
 
 
 class JSONRPCTransport:
-    """Sender of messages up to *size* bytes. Thread-safe.
+    """Transport that posts messages to conductors and returns their responses. Thread-safe.
 
-    *address* returns the host and the port of a conductor. With *login*, messages carry one of its tokens. A message is sent
-    again only if the first attempt certainly did not reach the conductor's methods.
+    *address* returns the host and the port of a conductor. *size* is the maximum size of a response in bytes. With *login*,
+    messages carry one of its tokens. If a conductor rejects the token, the message is sent once more with a new token. Other
+    failed messages are not repeated here.
     """
 
     def __init__(
@@ -66,7 +67,11 @@ class JSONRPCTransport:
         self._closed = False
 
     def exchange(self, conductor: ConductorRecord, data: bytes, deadline: Deadline) -> bytes:
-        """Send *data* to the conductor and return its response."""
+        """Send *data* to the conductor and return its response.
+
+        The errors are those of ``MessageTransport.exchange``, and also ``ConfigurationError`` for rejected credentials and
+        ``MessageTooLarge``.
+        """
         if self._login is None:
             return self._extract_body(self._post(conductor, data, deadline, {}), conductor)
         token = self._login.get_token(deadline)
@@ -124,7 +129,7 @@ class JSONRPCTransport:
     def _borrow_session(self, address: Address) -> HTTPSession:
         with self._lock:
             if self._closed:
-                raise ConductorUnreachable("this RPC client was closed")
+                raise ConductorUnreachable("the call was not sent: this RPC client was closed")
             idle = self._idle.get(address)
             session = idle.pop() if idle else self._create_session(address)
             self._used.add(session)
@@ -143,9 +148,10 @@ class JSONRPCTransport:
         )
 
     def _extract_body(self, response: HTTPResponse, conductor: ConductorRecord) -> bytes:
-        """Return the body of a successful response.
+        """Return the body of a response with status 200, or raise the error for another status.
 
-        The statuses 401, 403, 413, 429 and 503 come from the HTTP server in front of the methods, so nothing was executed.
+        The statuses 401, 403, 413, 429 and 503 come from the HTTP server in front of the methods, so nothing was executed. For
+        any other status the call may have been executed (``OutcomeUnknown``).
         """
         if response.status == 200:
             return response.body
@@ -169,7 +175,7 @@ class JSONRPCTransport:
 
 
 def _find_reason(response: HTTPResponse) -> str:
-    """Return the server's error message with a colon in front, or an empty text."""
+    """Return the server's error message in *response* with a colon in front, or an empty text if it has none."""
     try:
         return f": {str(json.loads(response.json()['error_message'])['faultstring'])[:256]}"
     except (HTTPSessionError, ValueError, KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""JSON-RPC transport: receives calls by HTTP, with the same HTTP server as the API."""
+"""Server side of the JSON-RPC transport: a conductor receives calls by HTTP, with the same HTTP server as the API."""
 
 from __future__ import annotations
 
@@ -24,14 +24,17 @@ _PHRASES = {status.value: f"{status.value} {status.phrase}" for status in HTTPSt
 
 
 class JSONRPCApplication:
-    """WSGI application for messages up to *size* bytes, posted to ``/``."""
+    """WSGI application that executes messages up to *size* bytes, posted to ``/`` as ``application/json``."""
 
     def __init__(self, handler: MessageHandler, size: int) -> None:
         self._handler = handler
         self._size = size
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Process one message or batch."""
+        """Execute the message or batch in the request body, and respond with its result.
+
+        The status is 200, or 204 if no response is needed. Another path, method, type or size gets 404, 405, 415 or 413.
+        """
         status, content = self._process(environ)
         headers = [("Content-Length", str(len(content)))]
         if status == 405:
@@ -57,7 +60,7 @@ class JSONRPCApplication:
 
 
 class JSONRPCServer:
-    """Server for calls by HTTP. *guard* authenticates callers; without it, every caller is accepted."""
+    """Server of a conductor for calls by HTTP. *guard* adds authentication. Without it, every caller is accepted."""
 
     def __init__(self, handler: MessageHandler, config: JSONRPCConfig, *, size: int, guard: Guard | None = None) -> None:
         self._config = config
@@ -67,7 +70,10 @@ class JSONRPCServer:
         self._http = HTTPServer(guard(application) if guard else application, _http_config(config, size))
 
     def start(self) -> None:
-        """Listen. Raises ``ConfigurationError`` with the option and the reason."""
+        """Start the HTTP server. Raises ``ConfigurationError`` with the option and the reason.
+
+        One reason is an address that other machines can reach although callers are not authenticated.
+        """
         config = self._config
         authenticates = self._has_guard or config.client_certificates == "required"
         if not authenticates and not config.allow_noauth_on_public_interfaces and not _is_loopback(config.host_ip):
@@ -84,11 +90,14 @@ class JSONRPCServer:
         LOG.info("listening for RPC calls at %s", self._http.url)
 
     def stop(self, deadline: Deadline) -> None:
-        """Reject new calls, let running calls finish, and return before *deadline*."""
+        """Reject new calls and wait for running calls until *deadline*."""
         self._http.stop(deadline)
 
     def reload(self, config: ConductorConfig) -> None:
-        """Apply changed TLS options and read the certificate again. Other options need a restart."""
+        """Apply changed TLS options and read the certificate again. Other options need a restart.
+
+        If the new options are invalid, log an error and keep the previous ones.
+        """
         try:
             self._http.reload(_http_config(config.json_rpc, self._size))
         except ConfigurationError as exc:

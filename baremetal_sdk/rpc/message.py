@@ -1,4 +1,4 @@
-"""RPC calls as JSON-RPC 2.0 requests. The member ``baremetal`` has the data that the standard does not define."""
+"""Format of RPC calls: JSON-RPC 2.0 requests. The member ``baremetal`` has the data that the standard does not define."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MAX_TRACE_LENGTH = 16_384
 
 @dataclass(frozen=True)
 class RPCRequest:
-    """A call or a cast.
+    """One RPC request: a call, whose result is returned, or a cast, which is only accepted.
 
     *timeout* is in seconds from the arrival of the message. It is not a date, because the clocks of machines differ.
     """
@@ -38,7 +38,7 @@ class RPCRequest:
     """Headers that continue the caller's trace, such as ``traceparent``."""
 
     def dump(self, codec: Codec) -> dict[str, Any]:
-        """Return the message as JSON values."""
+        """Return the request as a JSON object, with arguments encoded by *codec*."""
         extension: dict[str, Any] = {"cast": self.cast, "version": self.version, "timeout": self.timeout}
         if self.context is not None:
             extension["context"] = {
@@ -59,20 +59,20 @@ class RPCRequest:
 
     @classmethod
     def load(cls, message: Any, codec: Codec) -> RPCRequest:
-        """Return the request in *message*. Raises ``MalformedMessage`` with the wrong member."""
+        """Return the request in *message*, a decoded JSON value. Raises ``MalformedMessage``, which names the wrong member."""
         if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
             raise MalformedMessage('a request must be an object with "jsonrpc": "2.0"')
         method, ident = message.get("method"), message.get("id")
         if not isinstance(method, str) or not 0 < len(method) <= _MAX_NAME_LENGTH:
-            raise MalformedMessage(f"method must be a text of 1 to {_MAX_NAME_LENGTH} characters")
+            raise MalformedMessage(f"method of the request must be a text of 1 to {_MAX_NAME_LENGTH} characters")
         if isinstance(ident, bool) or not isinstance(ident, str | int | None):
-            raise MalformedMessage("id must be a text or an integer")
+            raise MalformedMessage("id of the request must be a text or an integer")
         params = message.get("params", {})
         if not isinstance(params, dict):
-            raise MalformedMessage("params must be an object, because arguments are passed by name")
+            raise MalformedMessage("params of the request must be an object, because arguments are passed by name")
         extension = message.get(EXTENSION) or {}
         if not isinstance(extension, dict):
-            raise MalformedMessage(f"{EXTENSION} must be an object")
+            raise MalformedMessage(f"{EXTENSION} of the request must be an object")
         return cls(
             method=method,
             arguments={name: codec.load(value) for name, value in params.items()},
@@ -90,7 +90,7 @@ def _parse_version(value: Any) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str):
-        raise MalformedMessage("version must be a text such as 1.0")
+        raise MalformedMessage("version of the request must be a text such as 1.0")
     try:
         parse_version(value)
     except ValueError as exc:
@@ -102,7 +102,7 @@ def _parse_timeout(value: Any) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise MalformedMessage("timeout must be a finite number of seconds")
+        raise MalformedMessage("timeout of the request must be a finite number of seconds")
     return float(value)
 
 
@@ -110,11 +110,11 @@ def _parse_context(value: Any) -> RequestContext | None:
     if value is None:
         return None
     if not isinstance(value, dict) or not isinstance(value.get("request_id"), str):
-        raise MalformedMessage("context must be an object with a request_id")
+        raise MalformedMessage("context of the request must be an object with a request_id")
     roles = value.get("roles") or []
     texts = [value["request_id"], value.get("user"), value.get("project")]
     if not isinstance(roles, list) or not all(text is None or isinstance(text, str) for text in (*texts, *roles)):
-        raise MalformedMessage("context must contain texts only")
+        raise MalformedMessage("context of the request must contain texts only")
     return RequestContext(
         request_id=value["request_id"][:_MAX_NAME_LENGTH],
         user=value.get("user"),
@@ -127,7 +127,7 @@ def _parse_trace(value: Any) -> Mapping[str, str]:
     if value is None:
         return {}
     if not isinstance(value, dict) or not all(isinstance(header, str) for header in value.values()):
-        raise MalformedMessage("trace must be an object of texts")
+        raise MalformedMessage("trace of the request must be an object of texts")
     if sum(len(name) + len(header) for name, header in value.items()) > _MAX_TRACE_LENGTH:
-        raise MalformedMessage(f"trace has more than {_MAX_TRACE_LENGTH} characters")
+        raise MalformedMessage(f"trace of the request has more than {_MAX_TRACE_LENGTH} characters")
     return value

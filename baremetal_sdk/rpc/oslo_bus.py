@@ -1,4 +1,4 @@
-"""Connection to the message bus of oslo.messaging. Needs the extra ``oslo-messaging``."""
+"""Creation of oslo.messaging transports, the connections to the message bus. Needs the extra ``oslo-messaging``."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def require_threads(option: str = "[DEFAULT] rpc_transport: oslo") -> None:
 
 
 def create_transport(config: ConductorConfig) -> Any:
-    """Return a new transport. Raises ``ConfigurationError`` with the option and the reason."""
+    """Return a new oslo.messaging transport for RPC. Raises ``ConfigurationError`` with the option and the reason."""
     require_threads()
     try:
         import oslo_messaging
@@ -81,7 +81,10 @@ def create_options() -> cfg.ConfigOpts:
 
 
 def add_url_options(url: str, configured: Mapping[str, str]) -> str:
-    """Return *url* with driver options in its query. Options in *url* override *configured*, which override our defaults."""
+    """Return the transport URL *url* with options of the RabbitMQ driver in its query.
+
+    Options in *url* override *configured*, which override our defaults. Other drivers get no options.
+    """
     parts = urlsplit(url)
     options = (
         {**_DEFAULT_OPTIONS, **configured, **dict(parse_qsl(parts.query))}

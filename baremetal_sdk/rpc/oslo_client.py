@@ -1,4 +1,4 @@
-"""oslo.messaging transport: sends messages to conductors through the message bus."""
+"""Client side of the oslo.messaging transport: it sends messages to conductors through the message bus."""
 
 from __future__ import annotations
 
@@ -16,10 +16,13 @@ _MONITOR_TIMEOUT_S = 10.0
 
 
 class OsloTransport:
-    """Sender of messages to the queues of conductors. Thread-safe.
+    """Transport that sends messages through the bus to conductors and returns their responses. Thread-safe.
+
+    While a call runs, its conductor sends heartbeats. After *monitor_timeout* seconds without a heartbeat the conductor counts
+    as lost: the call fails with ``ConductorSilent`` before its deadline.
 
     The bus repeats a message if it does not know whether the message arrived. The receiver recognizes duplicates by their id and
-    processes each message once. *monitor_timeout* is in seconds.
+    processes each message once.
     """
 
     def __init__(self, config: ConductorConfig, *, monitor_timeout: float = _MONITOR_TIMEOUT_S) -> None:
@@ -32,7 +35,10 @@ class OsloTransport:
         self._client: Any = None
 
     def exchange(self, conductor: ConductorRecord, data: bytes, deadline: Deadline) -> bytes:
-        """Put *data* into the conductor's queue and wait for the response."""
+        """Put *data* into the conductor's queue, wait until *deadline* for the response, and return it.
+
+        Raises ``DeadlineExceeded``, ``ConductorSilent`` or ``OutcomeUnknown`` if the call may have been executed.
+        """
         import oslo_messaging
 
         operation = f"a call to conductor {conductor.hostname}"
@@ -54,11 +60,11 @@ class OsloTransport:
                 "the call may have been executed, so check its effect before a retry"
             ) from None
         if not isinstance(answer, str):
-            raise OutcomeUnknown(f"the response to {operation} is not a message")
+            raise OutcomeUnknown(f"cannot read the response to {operation}: it is not a text; the call may have been executed")
         return answer.encode()
 
     def close(self) -> None:
-        """Close the connection to the bus."""
+        """Close the connection to the bus. Later calls raise ``ConductorUnreachable``."""
         with self._lock:
             self._closed = True
             transport, self._transport, self._client = self._transport, None, None
@@ -70,7 +76,7 @@ class OsloTransport:
 
         with self._lock:
             if self._closed:
-                raise ConductorUnreachable("this RPC client was closed")
+                raise ConductorUnreachable("the call was not sent: this RPC client was closed")
             if self._client is None:
                 self._transport = create_transport(self._config)
                 self._client = oslo_messaging.get_rpc_client(self._transport, oslo_messaging.Target(topic=TOPIC))
@@ -78,7 +84,10 @@ class OsloTransport:
 
 
 def _no_response_error(deadline: Deadline, operation: str) -> BareMetalError:
-    """Return the error for a message without a response: the time is over, or the conductor's heartbeats stopped earlier."""
+    """Return the error for a call without a response.
+
+    It is ``DeadlineExceeded`` after the deadline, or else ``ConductorSilent``, because the conductor's heartbeats stopped.
+    """
     if deadline.expired:
         return DeadlineExceeded(f"{operation} timed out; the call may have been executed, so check its effect before a retry")
     return ConductorSilent(

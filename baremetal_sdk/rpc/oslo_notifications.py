@@ -1,4 +1,4 @@
-"""Notifications through oslo.messaging in Ironic's format. Needs the extra ``oslo-messaging``."""
+"""Creation of the notifier that sends sensor data through oslo.messaging. Needs the extra ``oslo-messaging``."""
 
 from __future__ import annotations
 
@@ -19,12 +19,15 @@ _MAX_RETRIES = 2
 
 
 def are_enabled(config: ConductorConfig) -> bool:
-    """Return whether sensor data is enabled and a driver is set."""
+    """Return whether sensor data is enabled and a notification driver other than ``noop`` is set."""
     return config.sensor_data.send_sensor_data and _parse_driver(_section(config)) != "noop"
 
 
 def create_notifier(config: ConductorConfig) -> Any:
-    """Return the notifier of a conductor, or None if notifications are not enabled. Raises ``ConfigurationError``."""
+    """Return oslo.messaging's notifier for a conductor, or None if notifications are not enabled.
+
+    Raises ``ConfigurationError`` for invalid options or a missing package.
+    """
     if not are_enabled(config):
         return None
     options = _section(config)

@@ -1,4 +1,4 @@
-"""oslo.messaging transport: receives calls from the message bus, through a queue with the conductor's name."""
+"""Server side of the oslo.messaging transport: a conductor receives calls from a queue with its name."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BUSY_THREADS = 4
 
 
 class OsloServer:
-    """Server for calls from the message bus."""
+    """Server of a conductor for calls from the message bus."""
 
     def __init__(self, handler: MessageHandler, config: ConductorConfig) -> None:
         self._config = config
@@ -26,7 +26,10 @@ class OsloServer:
         self._server: Any = None
 
     def start(self) -> None:
-        """Accept calls. Raises ``ConfigurationError``. If the bus is down, the connection is made later in the background."""
+        """Accept calls. Raises ``ConfigurationError`` for an invalid transport.
+
+        If the bus is down, the method returns nevertheless, and the connection is made later in the background.
+        """
         self._transport = create_transport(self._config)
         import oslo_messaging
         from oslo_messaging.rpc.dispatcher import DefaultRPCAccessPolicy
@@ -41,7 +44,7 @@ class OsloServer:
         LOG.info("listening for RPC calls in the queue %s.%s", TOPIC, self._config.hostname)
 
     def stop(self, deadline: Deadline) -> None:
-        """Reject new calls, let running calls finish, and return before *deadline*."""
+        """Accept no new calls and wait for running calls until *deadline*. Calls that are left continue in the background."""
         server, self._server = self._server, None
         if server is not None:
             # server.stop() has no timeout and can wait for a broker that is down, so a thread runs it.
@@ -68,7 +71,7 @@ class _BusEndpoint:
         self._capacity = threading.Semaphore(max_calls)
 
     def answer(self, context: Any, message: str) -> str | None:
-        """Return the response to a message. Without free capacity it is a rejection as busy, at once."""
+        """Execute a message and return the response, or None if it needs none. Without free capacity, reject it as busy."""
         data = message.encode()
         if not self._capacity.acquire(blocking=False):
             return self._handler.busy(data).decode()

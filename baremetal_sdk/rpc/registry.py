@@ -17,7 +17,7 @@ _VERSION = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})", re.ASCII)
 
 
 def rpc_method(version: str) -> Callable[[F], F]:
-    """Register a method of a service under its own name.
+    """Decorator that registers a method of a service as an RPC method under its own name.
 
     *version* is the version of its interface, such as ``1.0``. Raise the minor number for a compatible change, such as a new
     argument with a default, and the major number for any other change.
@@ -32,7 +32,7 @@ def rpc_method(version: str) -> Callable[[F], F]:
 
 
 def parse_version(version: str) -> tuple[int, int]:
-    """Return the major and the minor number. Raises ``ValueError``."""
+    """Return the major and the minor number of a version such as ``1.0``. Raises ``ValueError`` for another format."""
     match = _VERSION.fullmatch(version)
     if match is None:
         raise ValueError(f"{version[:32]!r} is not a version; write it as 1.0")
@@ -74,7 +74,7 @@ class RPCMethod:
 
 
 def collect_versions(*services: type) -> dict[str, str]:
-    """Return the version of each method that these classes register."""
+    """Return the version of each RPC method that these classes register, by name."""
     return {
         name: version
         for service in services
@@ -84,7 +84,7 @@ def collect_versions(*services: type) -> dict[str, str]:
 
 
 def collect_methods(service: object) -> list[RPCMethod]:
-    """Return the methods that *service* registers."""
+    """Return the RPC methods that *service* registers, bound to it."""
     versions = collect_versions(type(service))
     bound = ((name, version, getattr(service, name)) for name, version in versions.items())
     return [
@@ -119,7 +119,7 @@ class MethodRegistry:
         return sorted(self._methods)
 
     def versions(self) -> dict[str, str]:
-        """Return the version of each method."""
+        """Return the version of each method by name."""
         return {name: method.version for name, method in self._methods.items()}
 
     @property

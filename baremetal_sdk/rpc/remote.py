@@ -18,7 +18,7 @@ from baremetal_sdk.store.records.node import ConductorRecord
 
 
 class MessageTransport(Protocol):
-    """Sender of messages to conductors."""
+    """Transport that sends messages to conductors and returns their responses."""
 
     def exchange(self, conductor: ConductorRecord, data: bytes, deadline: Deadline) -> bytes:
         """Send *data* to the conductor and return its response.
@@ -35,7 +35,8 @@ class RemoteClient:
     """RPC client that sends each call to the conductor that *router* chooses. Thread-safe.
 
     *versions* has the version of each method that this process needs. *timeout* is in seconds and applies to calls without a
-    deadline of the caller. *clock* returns seconds and counts the deadlines.
+    deadline of the caller. *clock* returns the monotonic time in seconds. A call that a conductor certainly did not execute is
+    sent once more if the router then chooses another conductor.
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class RemoteClient:
         self._idents = itertools.count(1)
 
     def call(self, method: str, /, **arguments: Any) -> Any:
-        """Call *method* of a conductor and return its result."""
+        """Call *method* of a conductor and return its result, or raise its error."""
         with self._telemetry.begin(Work.RPC_CALL, {"side": "client", "method": method}):
             return self._send(method, arguments, cast=False)
 
@@ -69,7 +70,7 @@ class RemoteClient:
             self._send(method, arguments, cast=True)
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections. Calls that wait for a response fail at once."""
         self._transport.close()
 
     def _send(self, method: str, arguments: dict[str, Any], *, cast: bool) -> Any:
@@ -111,7 +112,9 @@ class RemoteClient:
     def _parse_response(self, request: RPCRequest, data: bytes) -> Any:
         try:
             response = self._codec.from_bytes(data)
-            if not isinstance(response, dict) or response.get("id") not in (request.ident, None):
+            if not isinstance(response, dict):
+                raise MalformedMessage("it is not an object")
+            if response.get("id") not in (request.ident, None):
                 raise MalformedMessage("it belongs to another call")
             if "error" in response:
                 raise self._decode_error(response["error"])

@@ -1,4 +1,4 @@
-"""Choice of the conductor for a call. A wrong choice is harmless, because only the lease of the node gives authority."""
+"""Choice of the conductor for an RPC call. A wrong choice is harmless, because only the node's lease gives authority."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ class Router(Protocol):
         """Return the conductor for the call. With *fresh*, bypass the cache. Raises ``ConductorUnreachable``."""
 
     def report_failure(self, conductor: ConductorRecord, *, silent: bool = False) -> None:
-        """Prefer other conductors until this one sends a heartbeat. If it was *silent*, do not use it at all until then."""
+        """Prefer other conductors for later calls until this one sends a heartbeat.
+
+        *silent* means that it stopped responding during a call. Then it is not chosen at all until the heartbeat.
+        """
 
 
 class _Requirements(NamedTuple):
@@ -53,7 +56,11 @@ class LiveConductorRouter:
         self._requirements: OrderedDict[str, _Requirements] = OrderedDict()
 
     def choose(self, method: str, arguments: Mapping[str, Any], *, fresh: bool = False) -> ConductorRecord:
-        """Return the owner of the node, or for a call without a node any conductor that can execute it."""
+        """Return the live conductor that the node is assigned to, or for a call without a node one that can execute it.
+
+        With *fresh*, the caches of conductors and nodes are bypassed. Raises ``ConductorUnreachable`` if no conductor fits, or
+        if the chosen one was silent.
+        """
         live = self._ring.list_live(fresh=fresh)
         if not live:
             raise ConductorUnreachable("no conductor is alive: start one with this database", retry_after=self._retry_after)
@@ -89,7 +96,11 @@ class LiveConductorRouter:
         )
 
     def report_failure(self, conductor: ConductorRecord, *, silent: bool = False) -> None:
-        """Prefer other conductors until this one sends a heartbeat. If it was *silent*, do not use it at all until then."""
+        """Prefer other conductors for later calls until this one sends a heartbeat.
+
+        *silent* means that it stopped responding during a call. Then calls to it raise ``ConductorUnreachable`` until the
+        heartbeat.
+        """
         self._failures.add(conductor, silent=silent)
 
     def _find_requirements(self, node: Any, arguments: Mapping[str, Any], *, fresh: bool) -> _Requirements:
@@ -116,17 +127,17 @@ class LiveConductorRouter:
 
 
 class _FailureLog:
-    """Conductors with which a call was lost. The next heartbeat, or another incarnation, clears the entry."""
+    """Log of the last lost call of each conductor. Its next heartbeat, or another incarnation, clears the entry."""
 
     def __init__(self) -> None:
         self._failed: dict[str, tuple[ConductorRecord, bool]] = {}
 
     def add(self, conductor: ConductorRecord, *, silent: bool) -> None:
-        """Remember a failure of this conductor, in place of an earlier one."""
+        """Record that a call to this conductor was lost, in place of an earlier record."""
         self._failed[conductor.hostname] = (conductor, silent)
 
     def is_doubtful(self, conductor: ConductorRecord) -> bool:
-        """Return whether the conductor has sent no heartbeat since its failure."""
+        """Return whether a call to the conductor was lost and it has sent no heartbeat since."""
         failed, _ = self._failed.get(conductor.hostname, (None, False))
         return failed is not None and _last_heartbeat(failed) == _last_heartbeat(conductor)
 

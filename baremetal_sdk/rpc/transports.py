@@ -36,13 +36,13 @@ if TYPE_CHECKING:
 
 
 class RPCServer(Protocol):
-    """Receiver of calls for a conductor."""
+    """Server that receives RPC calls for a conductor."""
 
     def start(self) -> None:
         """Accept calls. Raises ``ConfigurationError`` with the option and the reason."""
 
     def stop(self, deadline: Deadline) -> None:
-        """Reject new calls, let running calls finish, and return before *deadline*."""
+        """Reject new calls and wait for running calls until *deadline*."""
 
 
 def create_codec(config: ConductorConfig) -> Codec:
@@ -69,7 +69,7 @@ def create_client(
     router: Router | None = None,
     telemetry: Telemetry | None = None,
 ) -> RemoteClient:
-    """Return a client for the conductors in other processes. By default it chooses among the conductors in *store*.
+    """Return an RPC client for conductors in other processes. By default it chooses among the live conductors in *store*.
 
     Raises ``ConfigurationError``, also for the transport ``none``, which cannot reach other processes.
     """
@@ -91,7 +91,7 @@ def _create_liveness_source(config: ConductorConfig) -> LivenessSource | None:
 
 
 def _create_guard(config: ConductorConfig) -> Guard | None:
-    """Return the authentication of callers. In contrast to the API, no path is public."""
+    """Return the middleware that authenticates callers, or None for ``noauth``. In contrast to the API, no path is public."""
     json_rpc = config.json_rpc
     if json_rpc.auth_strategy == "keystone":
         return _create_keystone_guard(config)
