@@ -1,1 +1,1 @@
-"""The conductors of a cluster: membership, liveness, and the assignment of nodes."""
+"""Cluster of conductors: their registration, the detection of dead ones, and the assignment of nodes to live ones."""

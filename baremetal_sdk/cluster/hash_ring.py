@@ -56,8 +56,8 @@ def format_holder(conductor: ConductorRecord) -> str:
 class HashRing:
     """The live conductors and the assignment of nodes to them, with a short cache. Thread-safe.
 
-    *heartbeat* returns the interval of heartbeats in seconds. A *liveness_source* decides in place of heartbeats, except while
-    it returns None.
+    *heartbeat* returns the interval of heartbeats in seconds. A *liveness_source* decides which conductors are live. Without it,
+    or while it returns None, the age of their last heartbeat decides.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class HashRing:
         self._read_at: float | None = None
 
     def refresh(self) -> Sequence[ConductorRecord]:
-        """Read the conductors from the store, and return all of them, live or not."""
+        """Read the conductors from the store into the cache. Return all of them, live or not."""
         conductors = self._store().conductors()
         live_holders = self._liveness_source() if self._liveness_source is not None else None
         live = [conductor for conductor in conductors if self._is_live(conductor, live_holders)]
@@ -87,7 +87,7 @@ class HashRing:
         return conductors
 
     def list_live(self, *, fresh: bool = False) -> Sequence[ConductorRecord]:
-        """Return the live conductors. With *fresh*, bypass the cache."""
+        """Return the live conductors, from a cache of two seconds. With *fresh*, read them from the store."""
         with self._lock:
             is_cached = self._read_at is not None and self._clock.monotonic() - self._read_at < CACHE_LIFETIME_S
             # An empty list is not cached: the first conductor of a cluster must be usable at once.

@@ -17,7 +17,7 @@ LOG = logging.getLogger(__name__)
 
 
 class NodePlacement(Protocol):
-    """The properties of a node that decide its conductor: a record, or a row with these columns."""
+    """Properties of a node that decide its conductor. A node's record has them, and so has a row with these columns."""
 
     @property
     def uuid(self) -> str:
@@ -33,23 +33,23 @@ class NodePlacement(Protocol):
 
 
 class MembershipCoordinator(Protocol):
-    """External service that detects dead members, in addition to the heartbeats in the database."""
+    """Client of an external service that detects dead conductors, in addition to the heartbeats in the database."""
 
     def join(self, member: str) -> None:
-        """Register *member*."""
+        """Register *member*, the lease holder name of this conductor."""
 
     def heartbeat(self) -> None:
-        """Renew the registration of the member."""
+        """Renew the registration of this conductor."""
 
     def leave(self) -> None:
-        """Remove the registration of the member."""
+        """Remove the registration of this conductor."""
 
     def members(self) -> frozenset[str] | None:
-        """Return the live members, or None while the service cannot tell."""
+        """Return the lease holder names of the live conductors, or None while they are unknown."""
 
 
 class Membership:
-    """One incarnation of a conductor in the store, and in the *coordinator* if given."""
+    """Membership of this conductor process in the cluster. It registers in the store, and in the *coordinator* if given."""
 
     def __init__(
         self,
@@ -85,7 +85,10 @@ class Membership:
         self.ring.refresh()
 
     def heartbeat(self) -> None:
-        """Renew the registration. Log an error if another process has registered with the same host name."""
+        """Renew the registration. Does nothing before :meth:`join` and after :meth:`leave`.
+
+        If another process has registered with the same host name, an error is logged and not raised.
+        """
         if not self._joined:
             return
         if self._coordinator is not None:
@@ -101,7 +104,10 @@ class Membership:
                 )
 
     def leave(self) -> None:
-        """Remove the registration. From now on, the nodes are assigned to other conductors."""
+        """Remove the registration. From now on, the nodes are assigned to other conductors.
+
+        A failure of the store is logged and not raised. The conductor then counts as live until its heartbeats are too old.
+        """
         if not self._joined:
             return
         self._joined = False
@@ -117,7 +123,7 @@ class Membership:
             self._coordinator.leave()
 
     def owns(self, node: NodePlacement) -> bool:
-        """Return whether the node is assigned to this conductor."""
+        """Return whether the node is assigned to this conductor. False before :meth:`join` and after :meth:`leave`."""
         return self._joined and self._find_owner(node) == self._record.hostname
 
     def belongs_to_peer(self, node: NodePlacement) -> bool:
@@ -129,7 +135,7 @@ class Membership:
         return not self._joined and self.belongs_to_peer(node)
 
     def has_peers(self) -> bool:
-        """Return whether another conductor is live."""
+        """Return whether another conductor is live, without use of the cache."""
         return bool(self._list_peers(fresh=True))
 
     def _expire_leases(self, dead: ConductorRecord) -> None:
@@ -152,7 +158,7 @@ class Membership:
 
 
 def _describe_incarnation(incarnation: str) -> str | None:
-    """Return the incarnation and the identity of this process, or None if the system does not provide the identity."""
+    """Return *incarnation* with the identity of this process, or None if the system does not provide the identity."""
     # A release without this column keeps the old value when it registers. The incarnation in the value shows that.
     process = process_identity.describe_current_process()
     return None if process is None else f"{incarnation} {process}"

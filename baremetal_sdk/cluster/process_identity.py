@@ -1,4 +1,4 @@
-"""Identity of a process, with which a later process on the same machine can check that it is dead.
+"""Identity of a process. With it, a later process on the same machine can check that the process is dead.
 
 The identity consists of the boot of the machine, the namespaces of the process, its PID and its start time. A PID alone is not
 enough, because the system reuses it, and because each container numbers its processes separately.

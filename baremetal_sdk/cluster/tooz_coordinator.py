@@ -23,7 +23,8 @@ T = TypeVar("T")
 class ToozCoordinator:
     """Client of a tooz backend. A conductor joins the group, and an API only reads the members. Thread-safe.
 
-    The constructor raises ``ConfigurationError`` for an unusable URL. It does not connect.
+    The constructor raises ``ConfigurationError`` for an unusable URL. It does not connect. Later failures of the backend are
+    logged and not raised.
     """
 
     def __init__(self, backend_url: str) -> None:
@@ -56,7 +57,7 @@ class ToozCoordinator:
         self._member = None
 
     def members(self) -> frozenset[str] | None:
-        """Return the live members, or None while the backend is unreachable."""
+        """Return the lease holder names of the live conductors. None if the backend is unreachable or the group is empty."""
         members = self._attempt("read the members", self._members)
         # An empty group says nothing: conductors may be running that could not join yet.
         return members or None

@@ -1,1 +1,1 @@
-"""Plugins, the catalog of drivers, and the secrets in ``driver_info``."""
+"""Loading of driver plugins, the catalog of the drivers on offer, and protection of secrets in ``driver_info``."""

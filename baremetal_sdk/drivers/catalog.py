@@ -1,4 +1,4 @@
-"""Catalog of the drivers that a conductor offers, made from hardware types and interfaces."""
+"""Catalog of the drivers that a conductor offers. A driver consists of a hardware type and one interface of each kind."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "
 class DriverCatalog:
     """The hardware types and interfaces that one conductor offers. It creates one instance of each interface.
 
-    The constructor raises ``ConfigurationError`` for enabled plugins that are not installed and for wrong plugin options. Other
-    faults of plugins are in ``failures``.
+    The constructor raises ``ConfigurationError`` for enabled plugins that are not installed and for wrong plugin options. A
+    plugin with another fault is not offered, and ``failures`` has the reason.
     """
 
     def __init__(self, plugins: Plugins, config: ConductorConfig) -> None:
@@ -45,14 +45,17 @@ class DriverCatalog:
             raise DriverNotFound(self._describe_missing(name), driver=name) from None
 
     def list_interfaces(self, hardware_type: str, kind: Kind) -> tuple[str, ...]:
-        """Return the implementations of *kind* for nodes of a hardware type, most preferred first."""
+        """Return the names of the implementations of *kind* for nodes of a hardware type, most preferred first.
+
+        Raises ``DriverNotFound`` for an unknown hardware type.
+        """
         self.get_hardware_type(hardware_type)
         return self._offers[hardware_type][kind]
 
     def default_interface(self, hardware_type: str, kind: Kind) -> str | None:
-        """Return the implementation for nodes that do not name one: the configured default if offered, else the first.
+        """Return the name of the implementation for nodes that name none: the configured default if offered, else the first.
 
-        None means that nothing is offered.
+        None means that no implementation is offered.
         """
         offered = self.list_interfaces(hardware_type, kind)
         configured = self._config.default_interfaces.get(str(kind))
@@ -61,7 +64,7 @@ class DriverCatalog:
         return offered[0] if offered else None
 
     def resolve(self, hardware_type: str, requested: Mapping[str, str | None]) -> dict[str, str]:
-        """Return the implementation of each kind: the one in *requested* (name by kind), or the default.
+        """Return the name of the implementation by kind: the one in *requested* (name by kind), or else the default.
 
         Raises ``InvalidInput`` with all implementations that are not offered.
         """
@@ -78,7 +81,10 @@ class DriverCatalog:
         return chosen
 
     def compose(self, hardware_type: str, names: Mapping[str, str | None]) -> Driver:
-        """Return the driver of a node with these interfaces. Equal names return the same object."""
+        """Return the driver of a node with these interfaces (*names* by kind, None for the default).
+
+        Equal arguments return the same object. Raises ``InvalidInput`` for interfaces that are not offered.
+        """
         chosen = self.resolve(hardware_type, names)
         key = (hardware_type, *chosen.values())
         if key not in self._composed:
@@ -87,18 +93,21 @@ class DriverCatalog:
         return self._composed[key]
 
     def get_interface(self, kind: Kind, name: str) -> Interface:
-        """Return the implementation of *kind* with this name. Raises ``KeyError`` if no hardware type offers it."""
+        """Return the instance of the interface *name* of *kind*. Raises ``KeyError`` if it is not installed and enabled."""
         return self._interfaces[kind][name]
 
     def list_info_types(self, hardware_type: str) -> list[type[DriverInfo]]:
-        """Return the ``driver_info`` types of a hardware type's implementations, and the type with the options of all BMCs."""
+        """Return the classes that declare the ``driver_info`` options of a hardware type.
+
+        They are those of its interfaces, and ``SlotsInfo`` with the options that apply to every BMC.
+        """
         info_types = collect_info_types(
             self._interfaces[kind][name] for kind in Kind for name in self.list_interfaces(hardware_type, kind)
         )
         return [*info_types, SlotsInfo]
 
     def describe(self) -> dict[str, dict[str, dict[str, Any]]]:
-        """Return the offer for other processes: the default and the enabled implementations by hardware type and kind."""
+        """Return default and enabled interfaces by hardware type and kind, for the conductor's record in the store."""
         return {
             name: {
                 str(kind): {"default": self.default_interface(name, kind), "enabled": list(self.list_interfaces(name, kind))}
@@ -184,7 +193,10 @@ def collect_info_types(interfaces: Iterable[Interface]) -> list[type[DriverInfo]
 
 
 def find_kind_with(driver: Driver, connector: type[Connector[Any]]) -> Kind:
-    """Return the kind of the first interface that uses *connector* and declares ``driver_info``, and so the BMC's address."""
+    """Return the kind of the first interface of *driver* that uses *connector* and declares ``driver_info`` options.
+
+    These options contain the address of the BMC. Raises ``LookupError`` if no interface fits.
+    """
     for kind, interface in driver:
         if interface.connector is connector and interface.info_type is not None:
             return kind
@@ -192,12 +204,15 @@ def find_kind_with(driver: Driver, connector: type[Connector[Any]]) -> Kind:
 
 
 def get_interface_names(record: Any) -> dict[str, str | None]:
-    """Return the interface names of a node's record by kind."""
+    """Return the interface names in a node's record by kind. None stands for the default."""
     return {str(kind): getattr(record, f"{kind}_interface") for kind in Kind}
 
 
 def _plugin_options(cls: type[Interface], name: str, sections: Mapping[str, Mapping[str, str]]) -> Any:
-    """Return the plugin's options from its configuration section. By default the section has the name of the plugin."""
+    """Return the options of the plugin *cls* from its configuration section, or None if it has no options.
+
+    By default the section has the name of the plugin. Raises ``ConfigurationError`` for an invalid value.
+    """
     if cls.options_type is None:
         return None
     section = getattr(cls.options_type, "section", name)
@@ -218,4 +233,4 @@ def _convert(text: str, hint: Any, option: str) -> Any:
             return _BOOLEANS[text.strip().lower()]
         return plain(text)
     except (KeyError, ValueError):
-        raise ConfigurationError(f"{option}: {text!r} is not a valid {plain.__name__}") from None
+        raise ConfigurationError(f"{option}: {text!r} is not a valid {plain.__name__}; correct the value") from None

@@ -1,4 +1,4 @@
-"""Secrets in ``driver_info``: separation from the other options, and sources outside the database."""
+"""Secrets in ``driver_info``: their separation from the other options, and sources for secrets outside the database."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SECRET_NAME = re.compile(r"(passw(or)?d|passwd|passphrase|secret|token|credenti
 
 
 class Credentials(Protocol):
-    """Source of secrets that a host application does not store in the database."""
+    """Source of ``driver_info`` secrets outside the database, which a host application provides."""
 
     def secret(self, node: str, option: str) -> str | None:
         """Return the value of the secret *option* of ``driver_info`` for the node with this UUID, or None if there is none.
@@ -27,7 +27,7 @@ class Credentials(Protocol):
 
 
 class CredentialFiles:
-    """Secrets in files: ``DIRECTORY/<node UUID>/<option>``, or ``DIRECTORY/<option>`` for all other nodes.
+    """Source of secrets in files: ``DIRECTORY/<node UUID>/<option>``, or ``DIRECTORY/<option>`` for all other nodes.
 
     Each call reads the file again, so a replaced file takes effect at the next driver call. Trailing white space is ignored. An
     unreadable file raises ``ConfigurationError``.
@@ -51,7 +51,7 @@ class CredentialFiles:
 
 
 class CredentialVariables:
-    """Secrets in environment variables, for all nodes. A name consists of the prefix and the option in capitals.
+    """Source of secrets in environment variables, for all nodes. A name consists of the prefix and the option in capitals.
 
     With the prefix ``BMC_``, the variable of ``redfish_password`` is ``BMC_REDFISH_PASSWORD``.
     """
@@ -65,7 +65,7 @@ class CredentialVariables:
 
 
 def is_secret(name: str, declared: Iterable[str] = ()) -> bool:
-    """Return whether an option is secret: *declared* by a driver, or by its name, such as a name with "password"."""
+    """Return whether the option *name* is secret: if it is in *declared*, or contains a word such as "password"."""
     return name in declared or _SECRET_NAME.search(name) is not None
 
 
@@ -75,7 +75,10 @@ def collect_secret_names(info_types: Iterable[type[DriverInfo]]) -> frozenset[st
 
 
 def has_new_secret(driver_info: Mapping[str, Any], declared: Iterable[str]) -> bool:
-    """Return whether *driver_info* contains a secret value. A mask stands for a stored secret and does not count."""
+    """Return whether *driver_info* contains the value of a secret. A mask stands for a stored secret and does not count.
+
+    *declared* has the names of the options that drivers declare as secret.
+    """
     names = frozenset(declared)
     return any(value not in (None, MASK) and is_secret(name, names) for name, value in driver_info.items())
 
@@ -83,7 +86,7 @@ def has_new_secret(driver_info: Mapping[str, Any], declared: Iterable[str]) -> b
 def split_secrets(
     driver_info: Mapping[str, Any], declared: Iterable[str], stored: Mapping[str, str]
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """Split *driver_info* into public options, with masks in place of secrets, and the secrets.
+    """Return the options of *driver_info* with masks in place of secrets, and the secrets by name.
 
     A mask in *driver_info* stands for the *stored* secret, because clients send back the options that they have read. Raises
     ``InvalidInput`` for a mask without a stored secret.

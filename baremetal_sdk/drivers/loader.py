@@ -1,4 +1,4 @@
-"""Discovery of installed plugins.
+"""Discovery and loading of installed driver plugins.
 
 A broken plugin does not affect the others. If two distributions claim one name, neither of them is loaded.
 """
@@ -43,7 +43,7 @@ class Plugins:
 
 
 def discover() -> Plugins:
-    """Load all installed plugins and log those that fail. No cache on disk is used."""
+    """Load all installed plugins from their entry points. Log those that cannot be loaded. No cache on disk is used."""
     plugins = Plugins()
     # Read once for all groups: each call of entry_points() reads the metadata of every installed distribution.
     installed = importlib.metadata.entry_points().select
@@ -80,7 +80,10 @@ def _load(
 def _separate_duplicates(
     group: str, entry_points: Iterable[importlib.metadata.EntryPoint]
 ) -> tuple[list[importlib.metadata.EntryPoint], list[LoadFailure]]:
-    """Separate the names that several distributions claim. Only metadata is read, and no module is imported."""
+    """Return the entry points with a unique name, and a failure for each name that several distributions claim.
+
+    Only metadata is read, and no module is imported.
+    """
     claims: dict[str, dict[tuple[str, str], importlib.metadata.EntryPoint]] = defaultdict(dict)
     for entry_point in entry_points:
         distribution = entry_point.dist.name if entry_point.dist is not None else "?"
@@ -90,7 +93,7 @@ def _separate_duplicates(
         LoadFailure(
             group,
             name,
-            "several distributions have this name, uninstall all but one: "
+            "several distributions have a plugin of this name, uninstall all but one: "
             + ", ".join(f"{dist} ({value})" for dist, value in claimed),
         )
         for name, claimed in claims.items()
@@ -100,7 +103,7 @@ def _separate_duplicates(
 
 
 class _GuardedEntryPoint:
-    """Entry point whose loading raises only ``PluginError``, whatever the plugin raises at import, even SystemExit."""
+    """Entry point whose load raises ``PluginError`` for every error of the plugin, even SystemExit, except KeyboardInterrupt."""
 
     def __init__(self, entry_point: importlib.metadata.EntryPoint) -> None:
         self.name = entry_point.name
@@ -116,7 +119,7 @@ class _GuardedEntryPoint:
 
 
 class _PluginManager(ExtensionManager):  # type: ignore[type-arg]
-    """stevedore's manager for given entry points, so that its cache on disk is not used."""
+    """stevedore manager that gets its entry points from the caller and so does not use stevedore's cache on disk."""
 
     def __init__(self, namespace: str, entry_points: Iterable[importlib.metadata.EntryPoint], **options: Any) -> None:
         self._guarded = [_GuardedEntryPoint(entry_point) for entry_point in entry_points]
@@ -149,7 +152,7 @@ def _describe_error(exc: BaseException) -> str:
 
 
 def group_failures(failures: Iterable[LoadFailure]) -> Mapping[str, str]:
-    """Return the reasons of failed plugins by plugin name."""
+    """Return the reasons of failures by plugin name. Several reasons for one name are joined."""
     reasons: dict[str, list[str]] = defaultdict(list)
     for failure in failures:
         reasons[failure.name].append(failure.reason)

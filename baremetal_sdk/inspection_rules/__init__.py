@@ -1,1 +1,1 @@
-"""Inspection rules: conditions and actions of operators that run after the inspection of a node."""
+"""Inspection rules: operators write conditions and actions, which run after the inspection of a node."""

@@ -1,4 +1,4 @@
-"""The action ``api-call``: a GET request whose response body is ignored."""
+"""Action ``api-call`` of inspection rules: a GET request whose response body is ignored."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ def call_api(
     retries: int = 3,
     backoff_factor: float = 0.3,
 ) -> None:
-    """Send the request, and repeat it up to *retries* times if it fails.
+    """Send a GET request to *url*, and repeat it up to *retries* times if it fails or has an error status.
 
-    *timeout* is in seconds for one request. The pause before a repetition is *backoff_factor* seconds, and doubles each time.
+    *proxies* has the URL of the proxy by scheme. *timeout* is in seconds for one request. The pause before a repetition is
+    *backoff_factor* seconds, and doubles each time. The maximum is 10 repetitions and 60 seconds for each timeout and pause.
     Raises ``InvalidInput`` if all requests fail. The message omits the query of the URL, which may contain a secret.
     """
     if not str(url).startswith(("http://", "https://")):

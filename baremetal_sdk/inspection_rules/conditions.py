@@ -15,19 +15,19 @@ from baremetal_sdk.inspection_rules.language import CONDITIONS, parse_operator
 
 
 def conditions_hold(conditions: Iterable[Mapping[str, Any]], variables: Mapping[str, Any]) -> bool:
-    """Return whether all *conditions* hold. Raises ``InvalidInput`` for a value that an operator does not accept."""
+    """Return whether all *conditions* of a rule hold for *variables*. Raises ``InvalidInput`` for values of a wrong type."""
     return all(_holds(condition, variables) for condition in conditions)
 
 
 def list_items(loop: Any) -> list[Any]:
-    """Return the items of a loop. An object is a single item."""
+    """Return the items of *loop*, the member ``loop`` of a condition or an action. A JSON object is a single item."""
     return [loop] if isinstance(loop, Mapping) else list(loop)
 
 
 def interpolate_arguments(arguments: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments with their replacement fields filled in.
+    """Return the arguments of a condition or an action with their replacement fields filled in.
 
-    Regular expressions are excluded, because they contain braces with another meaning.
+    The argument ``regex`` is unchanged, because braces have another meaning in regular expressions.
     """
     return {name: value if name == "regex" else interpolate(value, variables) for name, value in arguments.items()}
 

@@ -1,4 +1,4 @@
-"""Application of inspection rules to the data of an inspection."""
+"""Engine that applies inspection rules to the data of an inspection."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ PORT_FIELDS = (
 
 @dataclass
 class InspectionData:
-    """Data of an inspection that rules read, and change in place. The caller stores the changes."""
+    """Data of a node's inspection. Rules read it and change it in place. The caller stores the changes."""
 
     node: dict[str, Any]
     inventory: Mapping[str, Any]
@@ -48,12 +48,15 @@ class InspectionData:
     """Names of the fields that rules have written, by UUID of the port."""
 
     def changes(self) -> dict[str, Any]:
-        """Return the changed fields of the node."""
+        """Return the values of the node's fields that rules have written, by name."""
         return {name: tuple(self.node[name]) if name == "traits" else self.node[name] for name in sorted(self.changed)}
 
 
 def apply_rules(rules: Iterable[InspectionRuleRecord], data: InspectionData) -> None:
-    """Run *rules* in order. Raises ``DriverError`` with the name of the rule if an action fails, or is the action ``fail``."""
+    """Run the actions of *rules* in order, for each rule whose conditions hold. They change *data* in place.
+
+    Raises ``DriverError`` with the name of the rule if a condition or an action fails, or for the action ``fail``.
+    """
     for rule in rules:
         variables = {"node": data.node, "inventory": data.inventory, "plugin_data": data.plugin_data}
         try:
@@ -140,9 +143,9 @@ def _on_port(change: Callable[..., None]) -> Callable[..., None]:
 
 
 def _split_path(path: str, roots: tuple[str, ...] | None = None) -> list[str]:
-    """Return the parts of a path that are separated by slashes or dots.
+    """Return the parts of *path*, separated by slashes, or by dots if it has no slash.
 
-    *roots* has the allowed first parts, or None if any is allowed. Raises ``InvalidInput``.
+    *roots* has the allowed first parts, or None if any is allowed. Raises ``InvalidInput`` for an empty path or another root.
     """
     text = str(path)
     parts = [part for part in (text.split("/") if "/" in text else text.split(".")) if part]
@@ -170,7 +173,7 @@ def _delete(document: dict[str, Any], path: list[str]) -> None:
 
 
 def _unset(record: dict[str, Any], path: list[str]) -> None:
-    """Delete the value at a path. A field of the record itself becomes empty, because it cannot be removed."""
+    """Delete the value at *path*. A field of the record itself becomes None or ``{}``, because it cannot be removed."""
     if len(path) > 1:
         _delete(record, path)
     elif record.get(path[0]) is not None:
@@ -178,7 +181,11 @@ def _unset(record: dict[str, Any], path: list[str]) -> None:
 
 
 def _open_parent(document: dict[str, Any], path: list[str]) -> dict[str, Any]:
-    """Return the object that contains the last part of the path. Missing objects on the way are created."""
+    """Return the object that contains the last part of *path*. Create missing objects on the way.
+
+    The first field is copied before, so that the original value stays unchanged. Raises ``InvalidInput`` if a part is not an
+    object.
+    """
     if len(path) > 1:
         document[path[0]] = copy.deepcopy(document.get(path[0]) or {})
     parent: Any = document

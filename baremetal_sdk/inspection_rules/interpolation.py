@@ -1,4 +1,4 @@
-"""Replacement fields in the arguments of rules: ``{node.name}``, ``{inventory[cpu][count]}``, ``{item}``.
+"""Interpolation of replacement fields in the arguments of rules: ``{node.name}``, ``{inventory[cpu][count]}``, ``{item}``.
 
 The syntax is a safe subset of Python's format strings. It can read fields of the node by name, and members of all other
 variables by index. It cannot read attributes of Python objects.
@@ -20,7 +20,7 @@ _CONVERSIONS: Mapping[str | None, Callable[[Any], Any]] = {None: lambda value: v
 
 
 class _Missing(LookupError):
-    """A replacement field names no value."""
+    """The replacement field of a text is invalid, or no variable has its value. The text then stays unchanged."""
 
 
 def interpolate(value: Any, variables: Mapping[str, Any]) -> Any:

@@ -18,7 +18,7 @@ _LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 
 @dataclass(frozen=True)
 class Signature:
-    """Arguments of an operation, in the order that an argument list uses."""
+    """Names of the arguments of a condition or an action, in the order that a list of arguments uses."""
 
     required: tuple[str, ...]
     optional: tuple[str, ...] = ()
@@ -29,7 +29,7 @@ class Signature:
         return self.required + self.optional
 
     def bind(self, arguments: Any) -> dict[str, Any]:
-        """Return the arguments by name. Rules of older Ironic releases pass them as a list."""
+        """Return *arguments* by name. Rules of older Ironic releases pass them as a list."""
         if isinstance(arguments, Mapping):
             return dict(arguments)
         if self.required == ("values",):
@@ -80,12 +80,12 @@ ACTIONS: Mapping[str, Signature] = {
 
 
 def parse_operator(op: str) -> tuple[str, bool]:
-    """Return the name of a condition's operator, and whether an exclamation mark inverts it."""
+    """Return the name of a condition's operator, and whether an exclamation mark before it inverts the result."""
     return (op[1:].strip(), True) if op.startswith("!") else (op, False)
 
 
 def find_problems(rule: Mapping[str, Any]) -> list[Problem]:
-    """Return all problems of a rule."""
+    """Return all problems that make *rule* invalid, each with the place in the rule. A valid rule has none."""
     problems = _number_problems(rule)
     if rule.get("phase", PHASES[0]) not in PHASES:
         problems.append(Problem("phase", f"unknown phase {str(rule['phase'])[:64]!r}", "use one of " + ", ".join(PHASES)))

@@ -1,1 +1,1 @@
-"""Interface implementations of the runtime itself. They import nothing but the contract."""
+"""Interface implementations that the runtime itself provides. They import nothing but the contract."""

@@ -32,7 +32,7 @@ def _refuse(task: Task, kind: Kind) -> NoReturn:
 
 
 class NoBIOS(BIOSInterface):
-    """Refuses to read and change BIOS settings."""
+    """BIOS interface ``no-bios``. It refuses to read and change BIOS settings."""
 
     def validate(self, task: Task) -> None:
         """Raise NotSupported."""
@@ -52,7 +52,7 @@ class NoBIOS(BIOSInterface):
 
 
 class NoRAID(RAIDInterface):
-    """Refuses to create and delete logical disks."""
+    """RAID interface ``no-raid``. It refuses to create and delete logical disks."""
 
     def validate(self, task: Task) -> None:
         """Raise NotSupported."""
@@ -74,7 +74,7 @@ class NoRAID(RAIDInterface):
 
 
 class NoFirmware(FirmwareInterface):
-    """Refuses to list and update firmware."""
+    """Firmware interface ``no-firmware``. It refuses to list and update firmware."""
 
     def validate(self, task: Task) -> None:
         """Raise NotSupported."""
@@ -90,7 +90,7 @@ class NoFirmware(FirmwareInterface):
 
 
 class NoConsole(ConsoleInterface):
-    """Refuses access to the console."""
+    """Console interface ``no-console``. It refuses access to the console."""
 
     def validate(self, task: Task) -> None:
         """Raise NotSupported."""
@@ -110,7 +110,7 @@ class NoConsole(ConsoleInterface):
 
 
 class NoRescue(RescueInterface):
-    """Refuses to rescue the machine. Cleaning up is allowed, because it runs after any failure."""
+    """Rescue interface ``no-rescue``. It refuses to rescue the machine. Cleaning up is allowed: it runs after any failure."""
 
     def validate(self, task: Task) -> None:
         """Raise NotSupported."""
@@ -126,7 +126,7 @@ class NoRescue(RescueInterface):
 
 
 class NoInspect(InspectInterface):
-    """Refuses to inspect the machine."""
+    """Inspect interface ``no-inspect``. It refuses to inspect the machine."""
 
     def validate(self, task: Task) -> None:
         """Raise NotSupported."""
@@ -142,7 +142,7 @@ class NoInspect(InspectInterface):
 
 
 class NoVendor(VendorInterface):
-    """Has no vendor methods."""
+    """Vendor interface ``no-vendor``. It has no vendor methods."""
 
     def validate(self, task: Task) -> None:
         """Raise NotSupported."""

@@ -1,4 +1,4 @@
-"""Interfaces that need an agent on the machine. Clients can select them, but this release cannot run them."""
+"""Interfaces that need an agent on the machine. Nodes can select them, but this release cannot run them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class AgentDeploy(DeployInterface):
         raise NotSupported(str(self._problem()))
 
     def tear_down(self, task: Task) -> Wait | None:
-        """Power off the machine, which may have been adopted after a deployment by another system."""
+        """Power off the machine and clean up its boot. Another system may have deployed the machine before it was adopted."""
         task.power.set(PowerState.OFF)
         task.driver.boot.clean_up_instance(task)
         return None

@@ -21,7 +21,7 @@ class NetworkBootInfo(DriverInfo):
 
 
 class NetworkBoot(BootInterface):
-    """Sets the boot device to the network, and nothing more.
+    """Boot interface that sets the boot device to the network, and nothing more.
 
     Other systems run the DHCP, TFTP and HTTP servers and decide on the files for each machine. They receive no kernel
     parameters from here. With a management interface that cannot set boot devices (``noop``), the boot device is unchanged:
@@ -67,8 +67,11 @@ class NetworkBoot(BootInterface):
 
 
 class PXEBoot(NetworkBoot):
-    """Boots over PXE from a server that this project does not run."""
+    """Boot interface ``pxe``: the machine boots over PXE from a server that this project does not run."""
 
 
 class IPXEBoot(NetworkBoot):
-    """Boots over iPXE from a server that this project does not run. BMCs have the same boot device for PXE and iPXE."""
+    """Boot interface ``ipxe``: the machine boots over iPXE from a server that this project does not run.
+
+    BMCs have the same boot device for PXE and iPXE.
+    """

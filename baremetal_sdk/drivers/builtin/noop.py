@@ -1,4 +1,4 @@
-"""Interfaces without an effect, for tasks that another system or nothing has to do."""
+"""Interfaces named ``noop``. They change nothing, because another system does their work or because it is not needed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from baremetal_interfaces import (
 
 
 class NoopNetwork(NetworkInterface):
-    """Leaves the machine on its networks."""
+    """Network interface ``noop``. It leaves the machine on its present networks."""
 
     def attach(self, task: Task, purpose: NetworkPurpose) -> None:
         """Do nothing: the machine is already on the network."""
@@ -38,7 +38,7 @@ class NoopNetwork(NetworkInterface):
 
 
 class NoopStorage(StorageInterface):
-    """Uses only the disks of the machine."""
+    """Storage interface ``noop``. The machine uses only its own disks."""
 
     def attach_volumes(self, task: Task) -> None:
         """Do nothing: the machine has no volumes."""
@@ -48,14 +48,14 @@ class NoopStorage(StorageInterface):
 
 
 class NoopManagement(ManagementInterface):
-    """Leaves the boot device to the machine's firmware."""
+    """Management interface ``noop``. It leaves the boot device to the machine's firmware."""
 
     def get_boot_device(self, task: Task) -> BootDeviceSetting:
-        """Return no boot device, because it is unknown."""
+        """Return a setting without a boot device, because the boot device is unknown."""
         return BootDeviceSetting(device=None, persistent=None)
 
     def set_boot_device(self, task: Task, device: BootDevice, persistent: bool = False) -> None:
-        """Refuse. Without an error the machine would boot from another device than the caller expects."""
+        """Raise NotSupported. Without an error the machine would boot from another device than the caller expects."""
         raise NotSupported(
             f"the boot device of node {task.node.label} cannot be set to {device}: its management_interface is 'noop'; "
             f"set management_interface to one that its driver {task.node.driver!r} supports"

@@ -13,14 +13,19 @@ _SCHEMES = ("http", "https", "nfs", "cifs")
 
 
 class RamdiskDeploy(DeployInterface):
-    """Runs the instance from memory. Every boot starts a fresh instance, and nothing is written to a disk.
+    """Deploy interface ``ramdisk``: the instance runs from memory.
+
+    Every boot starts a fresh instance, and nothing is written to a disk.
 
     The machine boots the image of ``instance_info/boot_iso``, a URL that its BMC can read. With a network boot interface it
     boots the files of the boot server.
     """
 
     def validate(self, task: Task) -> None:
-        """Raise ``InvalidInput`` unless the node has a bootable image or boots from the network."""
+        """Raise ``InvalidInput`` unless ``boot_iso`` is a URL, or is missing and the machine boots from the network.
+
+        Only the form of the URL is checked. The image is not read.
+        """
         boot_iso = task.node.instance_info.get("boot_iso")
         if boot_iso is None and isinstance(task.driver.boot, NetworkBoot):
             return
@@ -43,7 +48,7 @@ class RamdiskDeploy(DeployInterface):
 
 
 def _find_problem(boot_iso: Any) -> Problem | None:
-    """Return the problem of an image URL, or None. The text does not contain the URL, which may contain a password."""
+    """Return the problem of an image URL, or None. The problem does not quote the URL, which may contain a password."""
     allowed = f"give the URL of a bootable image ({', '.join(_SCHEMES)}), or select a boot interface for the network"
     if boot_iso is None:
         return Problem(_FIELD, "is required by the deploy interface 'ramdisk'", allowed)
