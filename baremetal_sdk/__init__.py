@@ -1,4 +1,4 @@
-"""A conductor for bare metal inside any service: native threads, drivers behind published interfaces."""
+"""SDK for services that manage bare metal: an embeddable conductor with native threads, driver plugins and an HTTP API."""
 
 from typing import TYPE_CHECKING
 

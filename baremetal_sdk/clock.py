@@ -1,4 +1,4 @@
-"""The clock of a conductor. It is passed in, so that tests can advance a manual clock."""
+"""The clock of a conductor: an argument of all its components, so that tests can pass a clock that they advance."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """A source of monotonic time and of dates."""
+    """Interface of a source of monotonic time and of dates."""
 
     def monotonic(self) -> float:
         """Return seconds since an arbitrary start, on a clock that never goes back."""

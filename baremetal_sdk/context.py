@@ -1,4 +1,4 @@
-"""The request that code runs for, and its deadline. Both follow a call into the tasks that it starts."""
+"""Context of running code: the API request that it serves, also in background work, and the deadline of its RPC call."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class RequestIdFilter(logging.Filter):
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Add the field and return True."""
+        """Add ``request_id`` to *record* and return True."""
         request = current_request.get()
         record.request_id = "-" if request is None else request.request_id
         return True
@@ -70,10 +70,10 @@ def calling_until(deadline: Deadline) -> Iterator[None]:
 
 
 def call_deadline() -> Deadline | None:
-    """Return the deadline of the call that this thread makes or answers, or None."""
+    """Return the deadline of the RPC call that this thread makes or answers. Return None without one, and in background work."""
     deadline_and_thread = _call_deadline.get()
     if deadline_and_thread is None:
         return None
-    # The pool copies context variables into workers. The thread tells a call from background work that the call started.
+    # The pool copies context variables into workers. A different thread shows that this is background work of the call.
     deadline, thread = deadline_and_thread
     return deadline if thread == threading.get_ident() else None

@@ -1,4 +1,4 @@
-"""Errors of the runtime. They extend the contract's errors; names and codes are those of the Bare Metal API."""
+"""Errors of the runtime. They extend the contract's errors. Their class names and HTTP codes are those of the API."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class NodeHistoryNotFound(NotFound):
 
 
 class MarkerNotFound(InvalidInput):
-    """The marker of a page names no record. The code is 404, as in Ironic, although the error is one of input."""
+    """The marker of a page names no record. The HTTP status is 404, as in Ironic, although other invalid input has 400."""
 
     code = 404
 
@@ -104,7 +104,7 @@ class RevisionConflict(Conflict):
 
 
 class LeaseLost(Conflict):
-    """The task no longer holds the node's lease. The write was rejected."""
+    """The task no longer holds the lease of its node, so its write was rejected."""
 
 
 class InvalidState(Conflict):
@@ -112,7 +112,7 @@ class InvalidState(Conflict):
 
 
 class InvalidStateRequested(InvalidInput):
-    """The current provision state does not allow the verb."""
+    """The current provision state of the node does not allow the requested provisioning verb."""
 
 
 class NodeInMaintenance(InvalidInput):
@@ -126,7 +126,7 @@ class NodeProtected(BareMetalError):
 
 
 class NoFreeWorker(Busy, RuntimeError):
-    """The queue of the lane is full. Also a ``RuntimeError``, which executors raise in this case."""
+    """The pool did not accept work: the lane is full, or the pool is closed. Also a ``RuntimeError``, as of other executors."""
 
 
 class StoreUnavailable(BareMetalError):
@@ -150,7 +150,7 @@ class EventsGone(BareMetalError):
 
 
 class InternalError(BareMetalError):
-    """An internal error. The service's log has its cause under the ID of the request."""
+    """An internal error of the service. The log has its cause, in the records with the ID of the request."""
 
 
 class MessageTooLarge(BareMetalError):

@@ -1,4 +1,4 @@
-"""Lazy names of packages: a module is imported when one of its names is first used."""
+"""Lazy exports of packages: a module is imported when one of the names that its package exports is first used."""
 
 from __future__ import annotations
 

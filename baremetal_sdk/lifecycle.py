@@ -29,17 +29,17 @@ class Runnable(Protocol[HostT]):
     phase: StartPhase
 
     def start(self, host: HostT, /) -> None:
-        """Start and return. An exception stops the start of the conductor, which raises it."""
+        """Start the part and return. An exception stops the conductor's start, which raises it."""
 
     def stop(self, deadline: Deadline) -> None:
         """Refuse new work, let running work end, and return before *deadline*."""
 
 
 class Service(Protocol):
-    """A part that runs without a conductor in its process."""
+    """A part that runs in an API process without a conductor, such as an ``APIServer``."""
 
     def start(self) -> None:
-        """Start and return."""
+        """Start the part and return. An exception stops the start of the backend, which raises it."""
 
     def stop(self, deadline: Deadline) -> None:
         """Refuse new work, let running work end, and return before *deadline*."""

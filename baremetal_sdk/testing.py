@@ -59,7 +59,7 @@ def running_conductor(config: ConductorConfig | None = None, **overrides: Any) -
 
 
 def quick_options(**changes: Any) -> ConductorOptions:
-    """Return the options of :func:`running_conductor` with *changes*."""
+    """Return the default ``[conductor]`` options of :func:`running_conductor`, with *changes* to single options."""
     return dataclasses.replace(_OPTIONS, **changes)
 
 
@@ -71,7 +71,7 @@ def settle(conductor: Conductor, timeout: float = 30.0) -> None:
 
 
 def wait_for(conductor: Conductor, node: str, provision_state: str, timeout: float = 30.0) -> NodeRecord:
-    """Wait until the node is in *provision_state* and its task has ended, then return it. Raise ``TimeoutError`` otherwise."""
+    """Wait until the node is in *provision_state* and all work has ended, then return it; ``TimeoutError`` after *timeout* s."""
     reached = threading.Event()
 
     def compare(record: NodeRecord) -> None:
@@ -91,7 +91,7 @@ def wait_for(conductor: Conductor, node: str, provision_state: str, timeout: flo
 
 
 def provision(conductor: Conductor, node: str, *verbs: str) -> NodeRecord:
-    """Apply provisioning *verbs* to a node, wait after each, and return the node."""
+    """Send provisioning *verbs* for a node, wait after each until the conductor is idle, and return the node."""
     for verb in verbs:
         conductor.rpc.call("change_provision_state", node=node, verb=verb)
         settle(conductor)

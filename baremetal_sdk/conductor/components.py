@@ -1,4 +1,4 @@
-"""The components of a running conductor, created and connected in one place."""
+"""Creation and connection of all components of a conductor: drivers, store, worker pool, tasks, jobs and services."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ from baremetal_sdk.tasks.task_manager import TaskManager
 
 @dataclass(frozen=True)
 class Overrides:
-    """Components that the host application passes in. The conductor creates those that are None."""
+    """Components that the host application passes to a conductor. The conductor creates those that are None."""
 
     store: Store | None = None
     plugins: Plugins | None = None
@@ -73,7 +73,7 @@ class Overrides:
 
 
 class Components:
-    """The components of one conductor. Nothing runs until the conductor starts its jobs and servers."""
+    """The components of one conductor, created and connected. None of them works until the conductor starts them."""
 
     def __init__(self, config: ConductorConfig, clock: Clock, overrides: Overrides, changes: ChangeListeners) -> None:
         options = self.options = config.conductor
@@ -209,7 +209,7 @@ class Components:
         )
 
     def _controls(self, handlers: StateHandlers) -> Sequence[object]:
-        """Create the services that call a driver of one node for a client."""
+        """Create the services that call the driver of one node for a client, such as consoles and virtual media."""
         lane = self.lanes["requests"]
         return (
             Consoles(self.tasks, lane),
@@ -266,7 +266,7 @@ def _create_secret_box(config: ConductorConfig, store: Store | None) -> SecretBo
     if store is None and config.database.connection is not None:
         raise ConfigurationError(
             "[database] secret_key_file: required with a database, because the credentials in it are encrypted; "
-            "name a file, and it is created"
+            "set it to the path of a file, which the conductor creates"
         )
     return PlainBox()
 

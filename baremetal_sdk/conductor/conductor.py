@@ -1,4 +1,4 @@
-"""The conductor: the object that a host application creates, adds parts to, starts and stops."""
+"""The conductor, which a host application embeds: it creates the conductor, adds parts to it, starts and stops it."""
 
 from __future__ import annotations
 
@@ -43,16 +43,18 @@ LOG = logging.getLogger(__name__)
 
 
 class Conductor:
-    """Drives the nodes of a store. All its parts are passed in: it has no global state, and it starts in :meth:`start`.
+    """Manager of the bare metal nodes in a store: it runs tasks on them and calls their drivers. It has no global state.
+
+    The constructor starts no thread and opens nothing; :meth:`start` does.
 
     :param store: where nodes are stored. Default: the database of ``[database] connection``, or memory without one.
     :param plugins: the plugins to offer. Default: the installed ones.
-    :param secrets: seals credentials in the store. Default: the key of ``[database]``.
+    :param secrets: encrypts credentials in the store. Default: the key of ``[database]``.
     :param pool: a pool of the host application. Default: a new pool.
     :param clock: the source of time, for tests.
     :param metrics: a registry of prometheus-client to register with.
     :param tracing: a tracer provider of OpenTelemetry.
-    :param credentials: a source of credentials outside of the store.
+    :param credentials: a source of BMC credentials outside of the store. Default: as ``[conductor]`` configures it.
     :param notifier: receives sensor readings: a ``Notifier`` of oslo.messaging, or any object with its ``info`` method.
     :param sole_owner: the caller guarantees that no other process uses the store. Leases of dead conductors then end at
         once instead of when they expire.
@@ -93,7 +95,10 @@ class Conductor:
         self._stopping = False
 
     def add(self, part: Any) -> None:
-        """Add a runnable, or an object with ``periodic`` or ``rpc_method`` methods, before the start."""
+        """Add a part, which starts and stops with the conductor: a runnable, or an object with periodic or RPC methods.
+
+        Raises ``TypeError`` for any other object, and ``RuntimeError`` after the start of the conductor.
+        """
         if self._components is not None:
             raise RuntimeError("the conductor has started; add parts before the start")
         if not (is_runnable(part) or collect_methods(part) or find_periodic_methods(part)):
@@ -104,9 +109,13 @@ class Conductor:
         self._added.append(part)
 
     def start(self) -> None:
-        """Start all components in order; ready on return. If one fails, stop those already started and raise its error."""
+        """Start all components in order, and return when the conductor is ready.
+
+        If a component fails, stop those already started and raise its error. Raises ``RuntimeError`` if the conductor has
+        started already, and ``MonkeyPatched`` in a process that is monkey-patched.
+        """
         if self._components is not None:
-            raise RuntimeError("the conductor has already started")
+            raise RuntimeError("the conductor has already started; stop it before the next start")
         refuse_monkey_patching()
         self._components = Components(self.config, self.clock, self._overrides, self._changes)
         try:
@@ -116,7 +125,7 @@ class Conductor:
             raise
 
     def stop(self, timeout: float | None = None) -> None:
-        """Stop all components in reverse order within *timeout* seconds, even if tasks do not end.
+        """Stop all components in reverse order within *timeout* seconds. Tasks that do not end are logged and left behind.
 
         *timeout* defaults to ``[conductor] graceful_shutdown_timeout``. Stopping a stopped conductor does nothing.
         """
@@ -149,8 +158,9 @@ class Conductor:
             shutdown.run_step("closing the store", components.store.close)
 
     def run(self, ready: Callable[[], None] | None = None, reload: Callable[[], ConductorConfig] | None = None) -> None:
-        """Start, call *ready*, serve until SIGTERM, SIGINT or :meth:`stop`, then stop. A second signal skips waiting for tasks.
+        """Start, call *ready*, serve until SIGTERM, SIGINT or :meth:`stop`, then stop and return.
 
+        A second SIGTERM or SIGINT during the stop returns without waiting for tasks.
         SIGHUP applies the configuration that *reload* returns. An error in *reload* is logged and changes nothing. A stop
         signal during the start takes effect after the start; a second one interrupts it. Signal handlers are installed
         while the method runs, so it must be called in the main thread.
@@ -170,7 +180,10 @@ class Conductor:
                 self._stop_interruptibly()
 
     def reload(self, config: ConductorConfig) -> None:
-        """Apply the options that can change at run time: pool size, intervals, time limits, and those of added parts."""
+        """Apply the options of *config* that can change at run time: pool size, intervals, time limits, and those of added parts.
+
+        The keys of credentials are read again. An error of an added part is only logged.
+        """
         components = self.components
         self.config, components.options = config, config.conductor
         if components.owns_pool:
@@ -188,63 +201,67 @@ class Conductor:
     def acquire(self, node: str, *, purpose: str, deadline: Deadline | None = None) -> NodeTask:
         """Acquire the node with this name or UUID for exclusive work, to be used in a ``with`` block. Never wait.
 
-        Raise ``NodeLocked`` if the node is busy, ``NodeNotFound`` if it does not exist. Driver calls and waits for power end
-        at *deadline*.
+        *purpose* appears in logs, metrics and lock errors. Driver calls and waits for power states end at *deadline*. Raise
+        ``NodeLocked`` if another task holds the node, and ``NodeNotFound`` if it does not exist.
         """
         return self.components.tasks.acquire(self.store.node(node).uuid, purpose=purpose, deadline=deadline)
 
     def enqueue(
         self, node: str, work: Callable[[NodeTask], Any], *, purpose: str, deadline: Deadline | None = None
     ) -> Future[Any]:
-        """Run *work* on a worker with a task on the node once the node is free. Calls for one node keep their order.
+        """Queue *work* for the node, and return the future of its result. Work for one node runs in the order of the calls.
 
-        No thread waits with the call. A stop of the conductor cancels work that has not begun.
+        When the node is free, *work* is called on a worker with a task that holds the node. No thread waits until then. A
+        stop of the conductor cancels work that has not begun.
         """
         return self.components.queues.enqueue(self.store.node(node).uuid, purpose, work, deadline)
 
     def nodes(self, fields: Sequence[str] | None = None, **where: Any) -> Sequence[Row]:
-        """Return the nodes whose fields have the values in *where*, with these *fields* or all."""
+        """Return the rows of the nodes whose fields equal the values in *where*. Rows have the given *fields*, by default all."""
         return self.store.nodes(NodeQuery(where=where, fields=None if fields is None else tuple(fields)))
 
     def subscribe(self, callback: ChangeCallback) -> Callable[[], None]:
-        """Call *callback* with the node after each change by a task, in the task's thread. Return a function that ends it."""
+        """Call *callback* with the changed node after each change by a task, in the task's thread.
+
+        Return a function that ends the subscription.
+        """
         return self._changes.subscribe(callback)
 
     @property
     def store(self) -> Store:
-        """The store."""
+        """Store of the nodes. Raise ``RuntimeError`` before the start."""
         return self.components.store
 
     @property
     def rpc(self) -> RPCClient:
-        """The client with which the API and the host application call the conductor."""
+        """Client with which the API and the host application call the RPC methods of this conductor in the same process."""
         return self.components.rpc
 
     @property
     def drivers(self) -> DriverCatalog:
-        """The available hardware types and interfaces, and those that failed to load."""
+        """Catalog of the available hardware types and interfaces, and of those that failed to load."""
         return self.components.drivers
 
     @property
     def telemetry(self) -> Telemetry:
-        """The observers of this conductor."""
+        """Telemetry of this conductor, to which observers of its work can be added."""
         return self.monitoring.telemetry
 
     @property
     def pool(self) -> ElasticPool:
-        """The worker pool."""
+        """Pool of worker threads on which the conductor runs its work."""
         return self.components.pool
 
     @property
     def power_gate(self) -> PowerActionGate:
-        """Suspends and resumes all power actions of this conductor."""
+        """Gate that suspends and resumes all power actions of this conductor."""
         return self.components.power_gate
 
     @property
     def components(self) -> Components:
-        """The components. Raise ``RuntimeError`` before the start."""
+        """Components that the conductor has created. Raise ``RuntimeError`` before the start."""
         if self._components is None:
-            raise RuntimeError("the conductor has not started")
+            raise RuntimeError("the conductor has not started; call start() first")
         return self._components
 
     def __enter__(self) -> Self:
@@ -292,7 +309,7 @@ class Conductor:
                 self._repeat(components, "periodic", bind_conductor(function, self), name, soon=declared.run_immediately)
 
     def _repeat(self, components: Components, lane: str, function: Callable[[], Any], name: str, *, soon: bool = False) -> None:
-        """Run *function* on *lane* at the interval of *name*, unless that is zero. A reload may start it later."""
+        """Run *function* on *lane* at the interval of the job *name*. With the interval 0 it does not run until a reload."""
         interval = self._interval_of(name)
         periodic = Periodic(function, interval or 1.0, timer=components.pool.timer, executor=components.lanes[lane], name=name)
         self._periodics.append(periodic)
@@ -311,7 +328,7 @@ class Conductor:
             LOG.info("the configuration was reloaded")
 
     def _stop_interruptibly(self) -> None:
-        """Stop in another thread while this one receives signals. A second stop signal returns without waiting for tasks."""
+        """Stop in another thread while this thread receives signals. Return without waiting for tasks at a second stop signal."""
         stopping = threading.Thread(target=self.stop, name="conductor-stop", daemon=True)
         # Unless a stop is already running, self.stop() sends one STOP itself: that one is not a second signal.
         own_stop_pending = self._components is not None and not self._stopping

@@ -1,4 +1,4 @@
-"""Rotation of the key that seals credentials: values sealed with an older key are sealed again with the first one."""
+"""Key rotation: credentials in the store that were encrypted with an older key are encrypted again with the first key."""
 
 from __future__ import annotations
 
@@ -16,20 +16,26 @@ BATCH_SIZE = 200
 
 
 class KeyRotation:
-    """Seals the credentials of all nodes with the first key of a key file. Other boxes have one key and need nothing."""
+    """Encrypts the credentials of all nodes again with the first key of a key file.
+
+    It does nothing if credentials are encrypted by another box than ``FernetBox``, because such a box has only one key.
+    """
 
     def __init__(self, store: Store, box: SecretBox) -> None:
         self._store = store
         self._box = box
 
     def reload(self) -> None:
-        """Read the key file again, then seal again what an older key sealed."""
+        """Read the key file again, then :meth:`run`."""
         if isinstance(self._box, FernetBox):
             self._box.reload()
             self.run()
 
     def run(self) -> int:
-        """Seal again what an older key sealed. Return the number of nodes that were busy and have to wait for the next run."""
+        """Encrypt again the credentials that an older key has encrypted, and return the number of nodes that remain.
+
+        A node remains if it changed meanwhile, or if no available key decrypts its credentials, which is logged.
+        """
         if not isinstance(self._box, FernetBox):
             return 0
         rows = self._store.nodes(NodeQuery(fields=("uuid", "revision", "sealed_secrets")))
@@ -47,7 +53,7 @@ class KeyRotation:
 
 
 def _seal_again(box: FernetBox, row: Row) -> dict[str, bytes]:
-    """Return the changes that seal the row's credentials with the first key. No key that fits: log, and change nothing."""
+    """Return the changes that encrypt the row's credentials with the first key. If no key decrypts them, log it; no changes."""
     try:
         return {"sealed_secrets": box.seal(box.unseal(row.sealed_secrets, row.uuid), row.uuid)}
     except BareMetalError as exc:

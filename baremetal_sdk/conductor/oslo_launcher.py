@@ -52,7 +52,7 @@ Ready = Callable[[Conductor], Any]
 
 
 class NotStarted(BareMetalError):
-    """The service could not start. The message has the reason."""
+    """The service under oslo.service could not start. The message has the reason."""
 
 
 def launch(conf: Any, read: ReadConfig, make: MakeConductor, ready: Ready | None = None) -> None:
@@ -112,7 +112,7 @@ def _warn_about_lost_threads() -> None:
 
 
 def _extend_kill_timeout(conf: Any, graceful: float) -> float:
-    """Raise oslo.service's kill timeout above *graceful* seconds. Return the longest time for a stop, also after a reload."""
+    """Raise oslo.service's kill timeout above *graceful* seconds if it is shorter; return the maximum seconds of a stop."""
     kill_timeout: int = conf.graceful_shutdown_timeout
     if kill_timeout == 0:
         return math.inf
@@ -137,7 +137,7 @@ class _Notes:
 
 
 class _SharedNotes:
-    """Memory shared by the parent and its children. Only one child runs at a time."""
+    """The notes in memory that the parent and its children share. Only one child runs at a time, so no lock is needed."""
 
     _LENGTH = struct.Struct("<I")
     _SIZE = 1 << 20

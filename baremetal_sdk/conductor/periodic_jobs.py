@@ -15,7 +15,7 @@ MAX_RECOVERY_INTERVAL_S = 10.0
 
 @dataclass(frozen=True, kw_only=True)
 class PeriodicJob:
-    """A function of a conductor that runs again and again on a lane of its pool."""
+    """Declaration of a job that each conductor runs repeatedly on a lane of its pool."""
 
     name: str
     """Name in logs and metrics."""

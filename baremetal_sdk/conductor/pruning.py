@@ -15,7 +15,7 @@ MAX_RESPONSES = 10_000
 
 
 class Pruner:
-    """Deletes expired records. Several conductors may run it at the same time."""
+    """Deletes expired events and stored responses. Several conductors may run it at the same time."""
 
     def __init__(self, store: Store, clock: Clock, events: EventsConfig) -> None:
         self._store = store

@@ -1,4 +1,4 @@
-"""Metrics of a running conductor: leases, sessions, and the lag of polling."""
+"""Metrics of a running conductor that are read at each scrape: pool, leases, BMC sessions, and the lag of polling."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from baremetal_sdk.observability.metrics.collector import Reading, read_pool
 
 
 def conductor_readings(components: Components) -> Iterable[Reading]:
-    """Return the current values."""
+    """Generate the current values of the metrics of *components*, for a scrape."""
     yield from read_pool(components.pool)
     leases = components.leases.list_held()
     oldest = min((lease.since for lease in leases), default=None)

@@ -1,4 +1,4 @@
-"""The backend of an API whose conductors run in other processes."""
+"""The backend of an API process without a conductor: it reads the store and calls conductors in other processes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LOG = logging.getLogger(__name__)
 
 
 class RemoteBackend:
-    """The store, and an RPC client for remote conductors. ``bare_metal_api`` accepts it in place of a conductor.
+    """Backend with the shared store and an RPC client for remote conductors. ``bare_metal_api`` accepts it as a conductor.
 
     *store* defaults to the database of ``[database] connection``, which the conductors share. *metrics* is a registry of
     prometheus-client to register with, *tracing* a tracer provider of OpenTelemetry.
@@ -65,23 +65,27 @@ class RemoteBackend:
     def store(self) -> Store:
         """The store that reads go to. Raise ``RuntimeError`` before the start."""
         if self._store is None:
-            raise RuntimeError("the backend has not started")
+            raise RuntimeError("the backend has not started; call start() first")
         return self._store
 
     @property
     def rpc(self) -> RPCClient:
         """The client that sends changes to conductors. Raise ``RuntimeError`` before the start."""
         if self._rpc is None:
-            raise RuntimeError("the backend has not started")
+            raise RuntimeError("the backend has not started; call start() first")
         return self._rpc
 
     @property
     def telemetry(self) -> Telemetry:
-        """The observers of this process."""
+        """Telemetry of this process, to which observers of its work can be added."""
         return self.monitoring.telemetry
 
     def start(self) -> None:
-        """Open the store and start the added services. Raise ``ConfigurationError`` or ``StoreUnavailable``."""
+        """Open the store, connect the RPC client, and start the added services. If one fails, stop all and raise its error.
+
+        Raise ``ConfigurationError`` without a store and ``[database] connection``, and ``StoreUnavailable`` if the database
+        is not available.
+        """
         refuse_monkey_patching()
         if self._given_store is None and self.config.database.connection is None:
             raise ConfigurationError(

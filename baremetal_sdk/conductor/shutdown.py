@@ -1,4 +1,4 @@
-"""The stop of a conductor: in order, before one deadline, whatever its parts do."""
+"""The stop of a conductor: its steps run in order and before one deadline, even if a part fails or does not return."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MIN_STEP_TIMEOUT_S = 1.0
 
 
 class Shutdown:
-    """Stops the parts of a conductor. A part that fails or does not return in time is logged and left behind."""
+    """The steps of a conductor's stop. A part that fails or does not return before *deadline* is logged and left behind."""
 
     def __init__(self, components: Components, deadline: Deadline) -> None:
         self._components = components
@@ -66,7 +66,7 @@ class Shutdown:
             periodic.stop(grace.remaining())
 
     def release(self) -> None:
-        """Release leases, BMC sessions and the membership of the cluster."""
+        """Release the leases of remaining tasks, write the history of nodes, close BMC sessions, and leave the cluster."""
         components = self._components
         # A straggler's lease is released now: other conductors, or the next start, need not wait until it expires.
         for task in components.tasks.live():
@@ -76,7 +76,10 @@ class Shutdown:
         self.run_step("leaving the cluster", components.membership.leave)
 
     def run_step(self, description: str, function: Callable[..., Any], *args: Any) -> None:
-        """Run one step in a thread, and continue without it when it does not return by the deadline."""
+        """Call *function* in a thread and wait for its end. Log its error.
+
+        If it does not return before the deadline, log this and return. Each step has at least one second.
+        """
         thread = threading.Thread(target=run_safely, args=(description, function, *args), name="conductor-shutdown", daemon=True)
         thread.start()
         thread.join(max(self._deadline.remaining(), MIN_STEP_TIMEOUT_S))
@@ -99,7 +102,7 @@ class Shutdown:
 
 
 def run_safely(description: str, function: Callable[..., Any], *args: Any) -> None:
-    """Call *function* and log what it raises."""
+    """Call *function* with *args*. Log an exception with *description* instead of raising it."""
     try:
         function(*args)
     except Exception:

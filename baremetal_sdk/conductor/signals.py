@@ -1,4 +1,4 @@
-"""Signals of a process, as commands to the conductor that runs in it."""
+"""Conversion of process signals (SIGTERM, SIGINT, SIGHUP) into commands to the running conductor."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from enum import Enum
 
 
 class Command(Enum):
-    """A command to a running conductor."""
+    """A command to the main loop of a running conductor."""
 
     STOP = "stop"
     RELOAD = "reload"
@@ -31,7 +31,7 @@ class CommandQueue:
         """True while the conductor starts and no thread receives commands. A second stop signal then interrupts the start."""
 
     def send(self, command: Command) -> None:
-        """Append a command."""
+        """Append *command* to the queue. Signal handlers and all threads may call this method."""
         self._commands.put(command)
 
     def receive(self) -> Command:
@@ -44,12 +44,15 @@ class CommandQueue:
         if command is Command.STOP:
             self._stop_signals += 1
         if self.is_starting and self._stop_signals > 1:
-            raise KeyboardInterrupt("a second signal during the start")
+            raise KeyboardInterrupt("the start was interrupted by a second stop signal")
 
 
 @contextmanager
 def receive_signals(commands: CommandQueue) -> Iterator[None]:
-    """Turn SIGTERM, SIGINT and SIGHUP into commands within the block. Call it in the main thread."""
+    """Send a command for each SIGTERM and SIGINT (STOP) and SIGHUP (RELOAD) within the block. Call it in the main thread.
+
+    The previous signal handlers are restored after the block.
+    """
     meanings = {signal.SIGTERM: Command.STOP, signal.SIGINT: Command.STOP, signal.SIGHUP: Command.RELOAD}
     previous = {
         number: signal.signal(number, lambda *_, command=command: commands.handle_signal(command))
