@@ -84,7 +84,7 @@ class ConductorNotFound(NotFound):
 
 
 class DuplicateName(Conflict):
-    """Another node has this name, or this UUID."""
+    """Another node or record has this name or UUID, or the same value of another unique field."""
 
 
 class InstanceAssociated(Conflict):
@@ -130,7 +130,10 @@ class NoFreeWorker(Busy, RuntimeError):
 
 
 class StoreUnavailable(BareMetalError):
-    """The database is unavailable. Nothing was written. The message tells the operator what to do."""
+    """The database cannot be used. Nothing was written, unless the connection broke during the commit.
+
+    The message names the database, the cause and the remedy.
+    """
 
     code = 503
 
@@ -144,7 +147,7 @@ class PluginError(BareMetalError):
 
 
 class EventsGone(BareMetalError):
-    """Events after the reader's cursor have expired. The reader has to read all nodes again."""
+    """Events after the cursor of a client have expired. The client has to read all nodes again."""
 
     code = 410
 
@@ -160,7 +163,7 @@ class MessageTooLarge(BareMetalError):
 
 
 class InvalidArguments(InvalidInput):
-    """An RPC method was called with wrong arguments. It did not run."""
+    """An RPC method was called with wrong arguments. The method did not run."""
 
 
 class UnknownRPCMethod(BareMetalError):

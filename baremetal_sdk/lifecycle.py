@@ -14,9 +14,9 @@ class StartPhase(IntEnum):
     """The phase in which a part starts. Lower phases start first; parts stop in the reverse order."""
 
     RPC = 10
-    """Servers that take RPC calls. The conductor itself can already work in this phase."""
+    """Servers that take RPC calls. The conductor runs already when parts of this phase start."""
     PERIODIC = 20
-    """Background work."""
+    """Periodic and other background work of the host application."""
     API = 30
     """Servers that take client requests. They start last, because only then can the conductor answer, and stop first, so
     that no new work arrives during the shutdown.

@@ -46,7 +46,7 @@ class ManualClock:
 
 @contextmanager
 def running_conductor(config: ConductorConfig | None = None, **overrides: Any) -> Iterator[Conductor]:
-    """Yield a running conductor and stop it at the end. By default it has a store in memory, short timeouts and no power sync.
+    """Yield a running conductor and stop it after the block. Defaults: a store in memory, short timeouts, no power sync.
 
     *overrides* are keyword arguments of :class:`~baremetal_sdk.conductor.conductor.Conductor`.
     """

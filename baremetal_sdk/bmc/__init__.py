@@ -1,4 +1,4 @@
-"""BMC access: pooled sessions, a limit on the requests in flight at each BMC, circuit breakers, and deadlines."""
+"""Access to BMCs for driver calls: pooled sessions, limits on the requests in flight at each BMC, and circuit breakers."""
 
 from typing import TYPE_CHECKING
 

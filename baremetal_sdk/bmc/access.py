@@ -172,7 +172,7 @@ class BMCAccess:
     def close(self, deadline: Deadline) -> int:
         """Log out of all sessions without borrowers, and return their number. Borrowed sessions stay open.
 
-        Each log-out ends within 2 seconds and before *deadline*. Its errors are only logged.
+        Each log-out may take 2 seconds, and less near *deadline*. Its errors are only logged.
         """
         return self._close(self._remove_idle(lambda pooled: True), deadline)
 

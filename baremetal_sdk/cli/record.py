@@ -128,7 +128,7 @@ def set_boot(interfaces: Mapping[Kind, Interface], driver_info: Mapping[str, Any
 
 
 def _format_answer(answer: Any) -> str:
-    """Return a text that is equal for equal results. Sets are sorted for that."""
+    """Return the result of a driver call, or its error class, as text. Sets are sorted, so equal sets have equal texts."""
     if isinstance(answer, type):
         return answer.__name__
     return repr(sorted(answer) if isinstance(answer, frozenset) else answer)

@@ -100,7 +100,7 @@ class Conductor:
         Raises ``TypeError`` for any other object, and ``RuntimeError`` after the start of the conductor.
         """
         if self._components is not None:
-            raise RuntimeError("the conductor has started; add parts before the start")
+            raise RuntimeError("the part cannot be added: the conductor has started; add parts before the start")
         if not (is_runnable(part) or collect_methods(part) or find_periodic_methods(part)):
             raise TypeError(
                 f"{type(part).__name__} cannot be added: it has neither a phase with start() and stop(), "

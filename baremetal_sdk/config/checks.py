@@ -11,7 +11,7 @@ from baremetal_sdk.config.reader import build_interface_options, read_sections
 
 
 def list_known_options() -> dict[str, set[str]]:
-    """Return the names of all options of the runtime, by section."""
+    """Return the names of all options that the runtime declares, by section."""
     known = {name: {option.dest for option in build_options(section)} for name, section in SECTIONS.items()}
     known["DEFAULT"] = {option.dest for option in build_options(ConductorConfig) + build_interface_options()}
     return known

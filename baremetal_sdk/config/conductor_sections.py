@@ -162,7 +162,7 @@ class ConductorOptions:
 
 @dataclasses.dataclass(frozen=True)
 class DatabaseConfig:
-    """``[database]``: where nodes and their credentials are stored."""
+    """``[database]``: the database of nodes, and the key that encrypts their credentials."""
 
     connection: str | None = setting(
         None,
@@ -194,7 +194,7 @@ class DatabaseConfig:
 
 @dataclasses.dataclass(frozen=True)
 class EventsConfig:
-    """``[events]``: the stored events of nodes and the streams of their readers."""
+    """``[events]``: the stored events of nodes, and the event streams of API clients."""
 
     enabled: bool = setting(
         True,

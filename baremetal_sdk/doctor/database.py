@@ -1,4 +1,4 @@
-"""Check of the database and its schema. It creates and upgrades nothing."""
+"""Check of the database, its schema and its key, which changes nothing in the database."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def examine_database(config: DatabaseConfig) -> Finding:
 
 @contextmanager
 def open_existing_store(config: DatabaseConfig, clock: Clock) -> Iterator[Store]:
-    """Open the store of a database that passed the check, and close it after the block."""
+    """Yield the store in the database, and close it after the block. Check the database first: opening can upgrade it."""
     store = open_store(config.connection, clock=clock)
     try:
         yield store

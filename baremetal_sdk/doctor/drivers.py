@@ -28,7 +28,10 @@ Offer = Mapping[str, Mapping[str, Collection[str]]]
 
 
 def load_drivers(config: ConductorConfig, conductor: Conductor | None) -> DriverCatalog:
-    """Return the drivers of the conductor, or those of a new conductor with *config*. Raises ``ConfigurationError``."""
+    """Return the drivers of *conductor*, or without one the drivers that a new conductor with *config* would have.
+
+    Raises ``ConfigurationError`` if *config* enables a driver or interface that is not available.
+    """
     return conductor.drivers if conductor is not None else DriverCatalog(discover(), config)
 
 
@@ -54,7 +57,7 @@ def examine_plugins(config: ConductorConfig, drivers: DriverCatalog | Configurat
 
 
 def examine_nodes(drivers: DriverCatalog, store: Store, now: datetime) -> Iterator[Finding]:
-    """Generate findings about drivers and interfaces of nodes that no live conductor offers."""
+    """Generate a finding for each driver or interface that nodes use but no live conductor offers, or an OK for all nodes."""
     offers = [_list_own_offer(drivers), *_list_peer_offers(store, now)]
     missing: dict[str, list[str]] = defaultdict(list)
     count = 0

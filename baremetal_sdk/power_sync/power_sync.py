@@ -63,7 +63,8 @@ class PowerSync:
         """Create power sync with an *interval* in seconds between two observations of a node (0: disabled).
 
         After more than *max_retries* failed observations in a row, a node goes into maintenance. After *unknown_after*
-        seconds without a successful observation, its power state is unknown. *is_mine* selects the nodes of this conductor.
+        seconds (three intervals or more) without a successful observation, its power state is unknown. *is_mine* selects the
+        nodes of this conductor.
         """
         self._store = store
         self._tasks = tasks
@@ -112,11 +113,11 @@ class PowerSync:
             self.poller.interval = options.sync_power_state_interval
 
     def hasten(self, node: str, seconds: float = _AFTER_TASK_S) -> None:
-        """Observe a scheduled node in so many seconds, if it is not due earlier."""
+        """Observe *node* in so many *seconds*, if it is not due earlier. Do nothing for a node that is not scheduled."""
         self.poller.hasten(node, seconds)
 
     def observe(self, node: str) -> BareMetalError | None:
-        """Observe one node now and store its changes, even if the BMC serves other requests; wait for it then.
+        """Observe one node now and store its changes. If the BMC serves other requests, wait until the read times out.
 
         Do nothing if a task holds the node or its state does not allow observations. Return the error of a failed
         observation, else None.

@@ -214,7 +214,7 @@ class ElasticPool:
         except RuntimeError as exc:
             # No thread could be started. If another worker has taken the job meanwhile, all is well.
             if self._withdraw(job):
-                raise NoFreeWorker(f"pool '{self.name}': no thread can be started: {exc}", retry_after=1.0) from exc
+                raise NoFreeWorker(f"pool '{self.name}' cannot run the task: no thread starts: {exc}", retry_after=1.0) from exc
         return future
 
     def begin_wait(self, waiter: Job[Lane], target: Job[Lane], until: float) -> None:

@@ -19,7 +19,7 @@ _local = threading.local()
 
 
 class JobPool(Protocol):
-    """The members of a pool that its jobs use."""
+    """Interface to a pool, with the members that its jobs use."""
 
     @property
     def closing(self) -> bool:
@@ -30,7 +30,7 @@ class JobPool(Protocol):
 
 
 class JobOwner(Protocol):
-    """The members of a lane that its jobs use."""
+    """Interface to a lane, with the members that its jobs use."""
 
     @property
     def name(self) -> str:
@@ -58,7 +58,7 @@ class PoolFuture(Future[T]):
     _job: Job[Any] | None = None
 
     def result(self, timeout: float | None = None) -> T:
-        """Return the task's result, waiting up to *timeout* seconds.
+        """Return the task's result, waiting up to *timeout* seconds, by default without a limit. Errors of the task are raised.
 
         Raises ``PoolDeadlock`` if the caller is a task of the same pool and no worker can run the awaited task within *timeout*.
         """
@@ -83,7 +83,7 @@ class PoolFuture(Future[T]):
 
 
 class Job(Generic[OwnerT]):
-    """A function, its arguments, the context of its submission, and its progress.
+    """A task in a pool: its function, arguments, submitter's context variables and progress.
 
     ``is_queued``, ``waits_for`` and ``waits_until`` are protected by the pool's lock, except that a job clears its own
     ``waits_for`` when its wait ends.
@@ -141,7 +141,7 @@ class Job(Generic[OwnerT]):
             _local.job = None
 
     def _settle(self, settle: Callable[[Any], None], value: Any) -> None:
-        """Settle the future. Its callbacks run in this call, and a callback that raises must not end the worker thread."""
+        """Set the future's result or exception, which runs its callbacks. Errors of callbacks are logged and do not end the thread."""
         try:
             settle(value)
         except InvalidStateError:

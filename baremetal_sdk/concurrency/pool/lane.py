@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class Submitter(Protocol):
-    """The members of a pool that its lanes and their users need."""
+    """Interface to a pool, with the members that its lanes and their users need."""
 
     name: str
     max_workers: int
@@ -126,7 +126,7 @@ class Lane(Executor):
         return sum(1 for job in self.running if not 0.0 < job.started < slow_if_before) >= limit
 
     def statistics_locked(self, *, idle: int, low_water: int) -> LaneStatistics:
-        """Return the statistics of this lane, completed by two figures of the whole pool."""
+        """Return the statistics of this lane, with the numbers of the whole pool for *idle* and *low_water*."""
         return LaneStatistics(
             busy=self.busy,
             queued=len(self.queue),
