@@ -130,7 +130,7 @@ class AuthBreaker:
             self._refusals.drop(key)
 
     def count_refused(self, endpoint: Endpoint, credential: bytes) -> int:
-        """Return the number of refused logins with this credential."""
+        """Return the number of logins at *endpoint* that were refused with this credential since the last success."""
         known = self._refusals.get(_refusal_key(endpoint))
         return 0 if known is None else known.counts.get(credential, 0)
 

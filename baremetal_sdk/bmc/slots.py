@@ -16,7 +16,7 @@ _BUSY_RETRY_S = 5.0
 
 
 class SlotTaken(BMCBusy):
-    """No request slot at the BMC became free in time, or the login of another borrower took too long. No request was sent."""
+    """No request slot at the BMC became free in time, or the login of another borrower took too long. Nothing was sent."""
 
 
 def make_slot_taken(endpoint: Endpoint) -> SlotTaken:
@@ -75,7 +75,7 @@ class RequestSemaphore:
 
     @property
     def in_flight(self) -> int:
-        """Number of requests in flight."""
+        """Number of requests in flight at the BMC."""
         return self._in_flight
 
 

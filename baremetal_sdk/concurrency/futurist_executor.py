@@ -90,7 +90,7 @@ class FuturistExecutor(Executor):
 
     @property
     def num_workers(self) -> int:
-        """Number of the lane's tasks that run. Threads belong to the pool, not to the lane."""
+        """Number of the lane's tasks that run. Futurist expects a number of threads, but threads belong to the pool."""
         return self._lane.busy
 
     def get_num_idle_workers(self) -> int:

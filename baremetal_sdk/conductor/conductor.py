@@ -52,8 +52,8 @@ class Conductor:
     :param secrets: encrypts credentials in the store. Default: the key of ``[database]``.
     :param pool: a pool of the host application. Default: a new pool.
     :param clock: the source of time, for tests.
-    :param metrics: a registry of prometheus-client to register with.
-    :param tracing: a tracer provider of OpenTelemetry.
+    :param metrics: a registry of prometheus-client to register with. Default: no metrics.
+    :param tracing: a tracer provider of OpenTelemetry. Default: no traces.
     :param credentials: a source of BMC credentials outside of the store. Default: as ``[conductor]`` configures it.
     :param notifier: receives sensor readings: a ``Notifier`` of oslo.messaging, or any object with its ``info`` method.
     :param sole_owner: the caller guarantees that no other process uses the store. Leases of dead conductors then end at

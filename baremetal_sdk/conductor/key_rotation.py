@@ -53,7 +53,7 @@ class KeyRotation:
 
 
 def _seal_again(box: FernetBox, row: Row) -> dict[str, bytes]:
-    """Return the changes that encrypt the row's credentials with the first key. If no key decrypts them, log it; no changes."""
+    """Return the changes that encrypt the row's credentials with the first key. If no key decrypts them, log an error."""
     try:
         return {"sealed_secrets": box.seal(box.unseal(row.sealed_secrets, row.uuid), row.uuid)}
     except BareMetalError as exc:

@@ -29,7 +29,7 @@ LOG = logging.getLogger(__name__)
 
 
 class RemoteBackend:
-    """Backend with the shared store and an RPC client for remote conductors. ``bare_metal_api`` accepts it as a conductor.
+    """The shared store, and an RPC client for remote conductors. ``bare_metal_api`` accepts it instead of a conductor.
 
     *store* defaults to the database of ``[database] connection``, which the conductors share. *metrics* is a registry of
     prometheus-client to register with, *tracing* a tracer provider of OpenTelemetry.
@@ -47,7 +47,7 @@ class RemoteBackend:
         self.config = config
         self.clock: Clock = clock or SystemClock()
         self.ready = False
-        """True while requests can be answered."""
+        """True from the start of the backend until its services have stopped: requests can be answered."""
         self.monitoring = Monitoring(config.hostname, metrics, tracing)
         """Metrics and traces of this process."""
         self._given_store = store

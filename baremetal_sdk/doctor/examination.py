@@ -37,7 +37,7 @@ def examine(
     """Examine the process, the plugins, the nodes, the database and the clock, and return the findings. Change nothing.
 
     With a started *conductor*, its components are examined. Without it, the examination covers what a new conductor would use.
-    *process* and *clock* default to the real ones. Never raises: a check that fails is a finding.
+    *process* and *clock* default to the real ones. No exception is raised: a check that fails is a finding.
     """
     clock = clock or SystemClock()
     here = process or Process.current()

@@ -1,4 +1,4 @@
-"""JSON log format: one object per line, for log collectors."""
+"""Log format for log collectors: one JSON object per line."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ class WorkListener(Protocol):
     """
 
     def on_begin(self, observation: Observation) -> Any:
-        """Handle the begin of work. The result is passed to later calls as *state*. If it is None, ``on_enter`` is not called."""
+        """Handle the start of work. The result is passed to later calls as *state*. If it is None, ``on_enter`` is not called."""
 
     def on_enter(self, observation: Observation, state: Any) -> Callable[[], None] | None:
         """Make this work the parent of all work that begins in the current context (of ``contextvars``).
@@ -153,7 +153,7 @@ class Propagator(Protocol):
 
 
 class Telemetry:
-    """The observers of one conductor, one API or one store.
+    """Telemetry of one conductor, one API or one store: it begins observations, and reports them to *observers*.
 
     *propagator* connects traces across processes. ``begin`` may be called from any thread.
     """
@@ -202,7 +202,10 @@ class Telemetry:
 
 
 def classify_outcome(exc: BaseException) -> str:
-    """Return the outcome of work that raised *exc*, such as ``unreachable``, ``timeout`` or ``failed``."""
+    """Return the outcome of work that raised *exc*, for metrics and traces, such as ``unreachable`` or ``timeout``.
+
+    Other errors of the contract with a code below 500 are ``refused``. All remaining exceptions are ``failed``.
+    """
     for kind, outcome in _OUTCOMES:
         if isinstance(exc, kind):
             return outcome

@@ -11,7 +11,7 @@ from baremetal_sdk.concurrency.timer import ScheduledCall, Timer
 class Debounced:
     """A function that a timer calls once after a delay, however often the call was requested in that time.
 
-    Not thread-safe: callers of :meth:`after` hold a common lock, in the pool that of the pool.
+    Not thread-safe: the callers of :meth:`after` hold a common lock, such as the lock of the pool.
     """
 
     def __init__(self, timer: Timer, function: Callable[[], None]) -> None:

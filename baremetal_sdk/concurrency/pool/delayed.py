@@ -15,7 +15,7 @@ LOG = logging.getLogger(__name__)
 
 
 class Delayed:
-    """A function that runs on a lane after a delay, in the context of its submitter. It can be cancelled until it runs."""
+    """A function that runs on a lane after a delay, with the context variables of its submitter. It can be cancelled."""
 
     def __init__(
         self,

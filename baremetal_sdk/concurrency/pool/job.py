@@ -141,7 +141,7 @@ class Job(Generic[OwnerT]):
             _local.job = None
 
     def _settle(self, settle: Callable[[Any], None], value: Any) -> None:
-        """Set the future's result or exception, which runs its callbacks. Errors of callbacks are logged and do not end the thread."""
+        """Set the future's result or exception, which runs its callbacks. Their errors are logged and do not end the thread."""
         try:
             settle(value)
         except InvalidStateError:
@@ -178,7 +178,7 @@ def abandon(future: PoolFuture[Any], reason: str) -> None:
 
 
 class _RegisteredWait:
-    """A wait of one task for another task of the same pool. The pool knows about it while the block runs."""
+    """Context manager for a wait of one task for another task of the same pool. The pool checks it for a deadlock."""
 
     __slots__ = ("_target", "_until", "_waiter")
 

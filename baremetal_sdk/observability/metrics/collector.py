@@ -93,5 +93,5 @@ def read_pool(pool: ElasticPool) -> Iterable[Reading]:
 
 
 def create_database_source(connections: Callable[[], Mapping[str, int]]) -> Source:
-    """Return a source for the number of database connections by state."""
+    """Return a source for the metric of database connections. *connections* returns their number by state at each scrape."""
     return lambda: ((declarations.DATABASE_CONNECTIONS, (state,), count) for state, count in connections().items())
