@@ -260,7 +260,7 @@ def _anonymous(driver: str) -> Node:
 
 
 class _NodeLog(logging.LoggerAdapter[logging.Logger]):
-    """Puts the node in front of each line."""
+    """Logger adapter that puts the name or UUID of the node in front of each line."""
 
     def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
         extra = self.extra or {}

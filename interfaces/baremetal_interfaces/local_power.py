@@ -74,10 +74,13 @@ class LocalPower:
         if found is None:
             self._task.log.info("boot device %s was set and is not confirmed: the BMC does not report the boot device", device)
         elif found != device:
-            raise UnexpectedAnswer(f"boot device was set to {device}, and the BMC reports {found}")
+            raise UnexpectedAnswer(f"the boot device is not confirmed: it was set to {device}, and the BMC reports {found}")
 
     def _commands(self, state: PowerState) -> tuple[PowerState, ...]:
-        """Return the commands for the driver, in order."""
+        """Return the power commands that lead to *state*, in order.
+
+        Raises NotSupported for a state that the driver does not declare.
+        """
         supported = self._task.driver.power.supported_states
         if state is PowerState.REBOOT and state not in supported:
             commands: tuple[PowerState, ...] = (PowerState.OFF, PowerState.ON)

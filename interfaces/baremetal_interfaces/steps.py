@@ -12,7 +12,7 @@ _ATTRIBUTE = "__baremetal_steps__"
 
 
 class Phase(StrEnum):
-    """The processes that run steps."""
+    """The processes of a node that consist of steps."""
 
     CLEAN = "clean"
     DEPLOY = "deploy"

@@ -60,7 +60,7 @@ class Cassette:
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
             if document.pop("format") != FORMAT:
-                raise ValueError("its format is unknown")
+                raise ValueError("the version in its field format is not known")
             exchanges = tuple(Exchange(**exchange) for exchange in document.pop("exchanges"))
             return cls(exchanges=exchanges, **document)
         except (ValueError, KeyError, TypeError, AttributeError) as exc:

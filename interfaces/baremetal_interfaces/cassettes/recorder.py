@@ -87,7 +87,7 @@ def decode(body: bytes) -> Any:
 
 def _handler(recorder: Recorder) -> type[http.server.BaseHTTPRequestHandler]:
     class Handler(http.server.BaseHTTPRequestHandler):
-        """Serves one connection of the driver."""
+        """HTTP handler of one connection of the driver. It forwards each request through *recorder*."""
 
         protocol_version = "HTTP/1.1"
 

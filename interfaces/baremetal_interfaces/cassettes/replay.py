@@ -87,7 +87,7 @@ def _is_same(recorded: Exchange, asked: Exchange) -> bool:
 
 def _handler(replay: Replay) -> type[http.server.BaseHTTPRequestHandler]:
     class Handler(http.server.BaseHTTPRequestHandler):
-        """Serves one connection of the driver."""
+        """HTTP handler of one connection of the driver. It answers each request from the cassette."""
 
         protocol_version = "HTTP/1.1"
 
@@ -107,7 +107,7 @@ def _handler(replay: Replay) -> type[http.server.BaseHTTPRequestHandler]:
         do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _answer
 
         def log_message(self, format: str, *given: object) -> None:
-            """Log nothing."""
+            """Log nothing: :attr:`Replay.missing` lists the unexpected requests."""
 
     return Handler
 

@@ -164,7 +164,10 @@ def silence_is_unreachable_in_time(subject: Subject) -> None:
             continue
         where = f"{read.kind}.{read.method}, where nothing listens,"
         demand(error is not None, f"{where} has an answer")
-        demand(took < UNREACHABLE_TIMEOUT_S + subject.grace, f"{where} took {took:.1f} s, and had {UNREACHABLE_TIMEOUT_S:g} s")
+        demand(
+            took < UNREACHABLE_TIMEOUT_S + subject.grace,
+            f"{where} took {took:.1f} s with a deadline of {UNREACHABLE_TIMEOUT_S:g} s",
+        )
         demand(isinstance(error, BMCUnreachable), f"{where} raises {type(error).__name__}, not BMCUnreachable: {error}")
 
 

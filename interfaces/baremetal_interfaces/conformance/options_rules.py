@@ -1,4 +1,4 @@
-"""Rules about ``driver_info``."""
+"""Rules about the options of ``driver_info``: help texts, secrets, validation, and the errors for wrong values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules about BMCs that are slow, silent, wrong, away, or lie."""
+"""Rules about misbehaving BMCs: slow, silent, with meaningless responses, restarting, or ignoring commands."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def silent_bmc_is_given_up_in_time(subject: Subject) -> None:
         where = f"{read.kind}.{read.method}, at a BMC that never answers,"
         demand(isinstance(error, BMCUnreachable | DeadlineExceeded), f"{where} ends with {error!r}, not BMCUnreachable")
         limit = subject.silence + subject.grace
-        demand(took < limit, f"{where} took {took:.1f} s, and had {subject.silence:g} s")
+        demand(took < limit, f"{where} took {took:.1f} s with a deadline of {subject.silence:g} s")
 
 
 def nonsense_is_an_unexpected_answer(subject: Subject) -> None:

@@ -122,7 +122,7 @@ class _Reader:
         while (end := _END_OF_HEAD.search(self._data, max(0, searched - 3))) is None:
             searched = len(self._data)
             if searched > MAX_HEAD_BYTES:
-                raise TooLarge("the head of the response is larger than allowed")
+                raise TooLarge(f"the head of the response is larger than the maximum of {MAX_HEAD_BYTES} bytes")
             # Fail at once for another protocol: its server may wait for input and never close the connection.
             if searched > len(b"HTTP/1.") and not self._data.startswith(b"HTTP/1."):
                 raise BadAnswer("the response is not HTTP")
@@ -228,7 +228,7 @@ def _parse_framing(head: bytes, version: bytes) -> _Framing:
         else:
             chunked = _is_chunked(value)
     if len(lengths) > 1 or not all(length.isdigit() and len(length) < 20 for length in lengths):
-        raise BadAnswer("the response has contradictory or invalid lengths")
+        raise BadAnswer("the response has contradictory or invalid values of Content-Length")
     return _Framing(int(lengths.pop()) if lengths else None, chunked, close)
 
 

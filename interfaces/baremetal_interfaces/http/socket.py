@@ -118,7 +118,7 @@ class DeadlineSocket:
     def receive(self) -> bytes:
         """Return the next bytes of the stream as soon as some arrive; empty at the end of the stream."""
         if self._bytes_left <= 0:
-            raise TooLarge("the response is larger than allowed")
+            raise TooLarge("the response is larger than the session allows")
         if self._recv_waits:
             return self._count(self._receive("the response is not complete"))
         # poll() does not see bytes that the TLS layer has already decrypted.
@@ -232,7 +232,7 @@ def _start_tls(sock: socket.socket, tls: ssl.SSLContext, host: str, limit: Deadl
         wrapped.do_handshake()
     except TimeoutError:
         wrapped.close()
-        raise ConnectFailed("the server accepts the connection and does not finish the TLS handshake") from None
+        raise ConnectFailed("the server accepted the connection and did not finish the TLS handshake in time") from None
     except ssl.SSLCertVerificationError as exc:
         wrapped.close()
         raise TLSFailed(f"the server's certificate is not trusted ({exc.verify_message or exc.reason})") from None

@@ -49,7 +49,7 @@ def get_power_state(session: IPMISession, deadline: Deadline) -> PowerState:
     """Return the power state of the chassis, on or off. Raises IPMIError for an empty status."""
     answer = session.request(_CHASSIS, _GET_STATUS, deadline=deadline)
     if not answer:
-        raise IPMIError("the chassis status is empty")
+        raise IPMIError("the power state cannot be read: the BMC's response has no chassis status")
     return PowerState.ON if answer[0] & 1 else PowerState.OFF
 
 
@@ -111,7 +111,7 @@ def get_boot_device(session: IPMISession, deadline: Deadline) -> BootDeviceSetti
     """
     answer = session.request(_CHASSIS, _GET_BOOT_OPTIONS, [_BOOT_FLAGS, 0, 0], deadline=deadline)
     if len(answer) < 4:
-        raise IPMIError(f"the boot flags have {len(answer)} bytes; at least 4 are required")
+        raise IPMIError(f"the boot device cannot be read: the BMC's response has {len(answer)} bytes, and 4 or more are required")
     parameter, flags, selector = answer[1:4]
     if parameter & _PARAMETER_LOCKED or not flags & _VALID:
         return BootDeviceSetting(device=None, persistent=None)

@@ -1,4 +1,4 @@
-"""System event log (SEL; IPMI 2.0, chapters 31 and 32)."""
+"""Reading and erasing of a BMC's system event log (SEL; IPMI 2.0, chapters 31 and 32)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Boot device, sensors, light and interrupt of IPMI machines."""
+"""Management interface for IPMI: boot device, sensors, identify light and interrupt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Power control of IPMI machines."""
+"""Power interface for IPMI: power commands and reads of the power state by chassis commands."""
 
 from __future__ import annotations
 

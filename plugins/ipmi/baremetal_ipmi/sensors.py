@@ -1,4 +1,4 @@
-"""Sensors of a machine, in the format that clients of the Bare Metal API expect from IPMI nodes."""
+"""Reading of a machine's sensors, in the format that clients of the Bare Metal API expect from IPMI nodes."""
 
 from __future__ import annotations
 

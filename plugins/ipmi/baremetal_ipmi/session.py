@@ -136,7 +136,8 @@ class Login:
         self._lost_reason, began = "an earlier command of the session was not answered", self._clock()
         response = self._wire.raw_command(netfn=netfn, command=command, data=tuple(data), bridge_request=route)
         if response["code"] == _TIMEOUT:
-            raise NoAnswer(f"no answer to command {command:#04x} of network function {netfn:#04x}")
+            name = f"command {command:#04x} of network function {netfn:#04x}"
+            raise NoAnswer(f"the BMC did not answer {name}, and may have carried it out")
         self._lost_reason = None
         self._answered_at = self._clock()
         self._update_typical_time(self._answered_at - began)

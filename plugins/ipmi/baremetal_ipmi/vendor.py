@@ -1,4 +1,4 @@
-"""Vendor methods of IPMI machines: raw commands, a restart of the BMC, and the event log."""
+"""Vendor interface for IPMI: methods for raw commands, a restart of the BMC, and its event log."""
 
 from __future__ import annotations
 

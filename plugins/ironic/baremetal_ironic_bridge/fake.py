@@ -1,4 +1,4 @@
-"""Adapters for the fake plugin."""
+"""Ironic hardware type and interfaces of the fake plugin, which Ironic's entry points name."""
 
 from __future__ import annotations
 

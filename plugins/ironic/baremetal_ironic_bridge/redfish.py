@@ -1,4 +1,7 @@
-"""Adapters for the redfish plugin. Its own options are in the section ``[contract-redfish]``."""
+"""Ironic hardware type and interfaces of the redfish plugin, which Ironic's entry points name.
+
+Its own options are in the section ``[contract-redfish]``.
+"""
 
 from __future__ import annotations
 

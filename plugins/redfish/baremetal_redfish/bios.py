@@ -1,4 +1,4 @@
-"""BIOS settings.
+"""BIOS interface for Redfish: reads and changes the attributes of a system's ``Bios`` resource.
 
 A service keeps changed settings for the next boot. A change is therefore a request, a reboot, and polls until the
 settings are in effect.

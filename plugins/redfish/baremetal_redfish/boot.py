@@ -1,4 +1,4 @@
-"""Boot from a virtual CD. The BMC fetches an ISO image and presents it to its machine."""
+"""Boot interface for Redfish: boot from a virtual CD. The BMC fetches an ISO image and presents it to its machine."""
 
 from __future__ import annotations
 

@@ -83,15 +83,15 @@ class RedfishFirmware(FirmwareInterface):
     def poll(self, task: Task, step: Step, state: Mapping[str, Any]) -> Wait | None:
         """Poll the current update. Once it is done, restart the machine (not after an update of the BMC) and start the next.
 
-        Return None after the last update, else a Wait.         A BMC that does not answer may be restarting; that
-        becomes a DriverError only after ``firmware_update_timeout``.
+        Return None after the last update, else a Wait. A BMC that does not answer may be restarting; that becomes a DriverError
+        only after ``firmware_update_timeout``.
         """
         try:
             with borrow_session(task) as session:
                 return self._check_progress(session, task, state)
         except _TRANSIENT_ERRORS as exc:
             if time.time() > float(state.get("until", 0.0)):
-                raise DriverError(f"the update of {state.get('component')} did not finish in time: {exc}") from None
+                raise DriverError(f"the firmware update of {state.get('component')} did not finish in time: {exc}") from None
             return Wait(poll_after=self.options.firmware_poll_interval, state=dict(state))
 
     def _check_progress(self, session: RedfishSession, task: Task, state: Mapping[str, Any]) -> Wait | None:
@@ -99,7 +99,7 @@ class RedfishFirmware(FirmwareInterface):
         if monitor:
             progress = poll_monitor(session, str(monitor))
             if not progress.is_done and time.time() > float(state.get("until", 0.0)):
-                raise DriverError(f"the update of {state.get('component')} did not finish in time")
+                raise DriverError(f"the firmware update of {state.get('component')} did not finish in time")
             if not progress.is_done:
                 return Wait(poll_after=progress.poll_after, state=dict(state))
         if state.get("component") != _BMC:
@@ -135,7 +135,7 @@ class RedfishFirmware(FirmwareInterface):
         return found
 
     def _read_inventory(self, session: RedfishSession, system: Mapping[str, Any], inventory: Any) -> list[dict[str, Any]]:
-        """Return the documents of the inventory's items, without those that belong only to other systems."""
+        """Return the documents of the inventory's items, without those that belong to another system."""
         mine = get_path(system)
         kept = []
         for item in iterate_members(session, inventory):

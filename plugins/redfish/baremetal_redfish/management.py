@@ -48,7 +48,7 @@ _SOURCES: dict[BootDevice, tuple[BootSource, ...]] = {
     BootDevice.UEFIHTTP: (BootSource.UEFI_HTTP,),
     BootDevice.FLOPPY: (BootSource.FLOPPY,),
 }
-"""Boot sources of a device. The first one that the system allows is set."""
+"""Boot device -> Redfish's boot sources for it. The first one that the system allows is set."""
 
 _DEVICES = {source: device for device, sources in _SOURCES.items() for source in sources}
 _BOOT_MODES = {BootSourceOverrideMode.LEGACY: BootMode.BIOS, BootSourceOverrideMode.UEFI: BootMode.UEFI}

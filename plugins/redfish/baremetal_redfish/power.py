@@ -22,7 +22,7 @@ _RESETS: dict[PowerState, tuple[ResetType, ...]] = {
     PowerState.SOFT_OFF: (ResetType.GRACEFUL_SHUTDOWN, ResetType.PUSH_POWER_BUTTON),
     PowerState.SOFT_REBOOT: (ResetType.GRACEFUL_RESTART,),
 }
-"""Resets for a state. The first one that the system allows is sent."""
+"""Power state -> Redfish's reset types for it. The first one that the system allows is sent."""
 
 _POWER_STATES = {
     "On": PowerState.ON,

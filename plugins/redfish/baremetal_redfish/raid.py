@@ -104,7 +104,7 @@ class RedfishRAID(RAIDInterface):
             if progress.is_done:
                 return self._continue(session, task, state)
             if time.time() > float(state.get("until", 0.0)):
-                raise DriverError(f"the BMC did not finish a volume within {self.options.raid_task_timeout:g} s")
+                raise DriverError(f"the BMC did not create or delete a RAID volume within {self.options.raid_task_timeout:g} s")
             return Wait(poll_after=progress.poll_after, state=dict(state))
 
     def _continue(self, session: RedfishSession, task: Task, state: Mapping[str, Any]) -> Wait | None:

@@ -85,7 +85,7 @@ def _choose_drives(where: str, disk: Mapping[str, Any], level: RAIDLevel, free: 
         missing = [name for name in named if name not in by_name]
         if missing:
             allowed = "the free drives are " + (", ".join(sorted(by_name)) or "none")
-            raise InvalidInput([Problem(f"{where}/physical_disks", f"{', '.join(missing)} not available", allowed)])
+            raise InvalidInput([Problem(f"{where}/physical_disks", f"{', '.join(missing)} are not available", allowed)])
         return [by_name[name] for name in named]
     count = disk.get("number_of_physical_disks") or level.min_drives
     size = 0 if disk["size_gb"] == "MAX" else _compute_drive_share(disk["size_gb"] * GIB, level, count)

@@ -1,4 +1,4 @@
-"""Sensors of a system's chassis, in the format of the Bare Metal API."""
+"""Reading of the sensors of a system's chassis, with results in the format of the Bare Metal API."""
 
 from __future__ import annotations
 

@@ -203,7 +203,7 @@ class Transport:
                 self.raise_for_response(method, target, response)
                 return response
             target = redirect
-        raise TransportFailed(BadAnswer(f"{method} {path} at {self._http.endpoint}: redirected too often"))
+        raise TransportFailed(BadAnswer(f"{method} {path} at {self._http.endpoint}: the request was redirected too often"))
 
     def _send_with_retries(
         self, method: str, target: str, *, data: Any, headers: Mapping[str, str], timeout: float | None, attempts: int

@@ -24,7 +24,7 @@ _SENSOR_TYPES = {
 }
 _KINDS = {theirs: ours for ours, types in _SENSOR_TYPES.items() for theirs in types}
 _PROTOCOLS = {"nfs": "NFS"}
-"""Transfer protocols that are sent with every request.
+"""URL scheme -> Redfish's transfer protocol, for the schemes whose protocol is sent with every insertion.
 
 For HTTP and HTTPS the protocol is sent only if a service asks for it, because some services refuse it.
 """
@@ -145,10 +145,10 @@ class VirtualDrives:
             if _is_inserted(drive) is inserted:
                 return
             if self._task.cancelled:
-                raise Cancelled(f"cancelled while waiting for {drive.path}")
+                raise Cancelled(f"the task was cancelled before the virtual drive {drive.path} reported its change")
             if limit.expired:
                 state = "inserted" if inserted else "ejected"
-                raise ImageRefused(f"it is not {state} after {self._limits.virtual_media_timeout:g} s")
+                raise ImageRefused(f"the image is not {state} after {self._limits.virtual_media_timeout:g} s")
             time.sleep(min(self._limits.virtual_media_poll_interval, limit.remaining()))
 
 
