@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 
 JSON_SUFFIX_UNTIL = 91
-"""Minor number of the microversion from which on a path cannot end in ``.json``."""
+"""Minor number of the first microversion that does not remove the suffix ``.json`` from a path."""
 MAX_QUERY_PARAMETERS = 100
 """Maximum number of parameters in a query string. It bounds the work for one request."""
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}

@@ -1,4 +1,4 @@
-"""Personas: named requirements on the role of a client and on its relation to the target of a request.
+"""Personas: named requirements that a policy rule makes on the role of a client and on its relation to the target of a request.
 
 The roles are those of Keystone: reader, member, manager and admin, where each includes the rights of the ones before it, and
 ``service`` for programs. ``operator`` is a role of services without Keystone. The personas give the same rights as

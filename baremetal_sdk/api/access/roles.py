@@ -19,7 +19,7 @@ _PLACES = {
 
 
 class RolePolicy(RuleBasedPolicy):
-    """Policy by roles. *rules* maps each rule to its persona, as the routes declare it.
+    """Policy that decides by the roles of a client. *rules* maps each rule to its persona, as the routes declare it.
 
     The ``service`` role in the project named *service_project* gets the rights of system readers and members. With None,
     no project gets them.
@@ -70,7 +70,7 @@ def collect_personas(table: RouteTable) -> dict[str, str]:
     for route in table.routes():
         if personas.setdefault(route.policy, route.persona) != route.persona:
             raise ValueError(
-                f"rule {route.policy} has the persona {personas[route.policy]} on one path and {route.persona} on {route.path}"
+                f"rule {route.policy} has two personas, {personas[route.policy]} and {route.persona} ({route.path}); use one"
             )
     # A listing shows all projects' records to clients that the rule with the suffix _all allows. No route names that rule.
     list_all = {f"{rule}_all": "system-reader" for rule in personas if visibility_rule(rule) == f"{rule}_all"}

@@ -1,1 +1,1 @@
-"""The event stream of the API."""
+"""Event stream of the API: it sends changes of nodes to clients as server-sent events."""

@@ -81,7 +81,7 @@ class EventSubscription(StreamingResponse):
         """The position at which the stream ends. None: it waits for new events."""
         self.writer: StreamWriter | None = None
         self.sent_at = self.read_at = time.monotonic()
-        """The times of the last data sent and of the last events read for this stream."""
+        """The monotonic times in seconds of the last data sent and of the last events read for this stream."""
         self._feed = feed
 
     def on_start(self, writer: StreamWriter) -> None:
@@ -197,7 +197,7 @@ class EventFeed:
                 time.sleep(_STORE_RETRY_INTERVAL_S)
             except Exception:
                 # The cause is a defect. Clients reconnect with their cursors, so they lose no event.
-                LOG.exception("cannot read events; ending %d streams", len(subscriptions))
+                LOG.exception("cannot read events; ending %d event streams", len(subscriptions))
                 for subscription in subscriptions:
                     subscription.end()
                 time.sleep(_STORE_RETRY_INTERVAL_S)
@@ -241,7 +241,7 @@ class EventFeed:
         try:
             return self._outbox().read(cursor, _PAGE_SIZE)
         except EventsGone as exc:
-            LOG.warning("ending %d streams: %s", len(subscriptions), exc)
+            LOG.warning("ending %d event streams that cannot be resumed at their cursor: %s", len(subscriptions), exc)
             for subscription in subscriptions:
                 subscription.end()
             return ()

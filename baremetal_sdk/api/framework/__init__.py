@@ -1,1 +1,1 @@
-"""The framework of the API: routes, requests, microversions, views, JSON Patch and OpenAPI."""
+"""Framework for the resources of the API: route declarations, request parsing, microversions, JSON views, patches, OpenAPI."""

@@ -1,4 +1,4 @@
-"""``Idempotency-Key``: a client that got no response may repeat its request, which then runs only once.
+"""Idempotency of POST requests: with the same header ``Idempotency-Key``, a repeated request runs only once.
 
 Keys and responses are in the store, so that all API processes know them, also after a restart.
 """

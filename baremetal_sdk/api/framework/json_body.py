@@ -90,4 +90,4 @@ def _to_plain(value: Any) -> Any:
         return dict(value)
     if isinstance(value, set | frozenset):
         return sorted(value)
-    raise TypeError(f"{type(value).__name__} has no JSON form")
+    raise TypeError(f"cannot encode a value of type {type(value).__name__} as JSON")

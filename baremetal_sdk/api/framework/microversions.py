@@ -1,4 +1,4 @@
-"""Microversions: the range that the service has, and the headers that name one.
+"""Microversions of the API: the range that the service supports, and the parsing of the headers that request one.
 
 The code uses the minor number only, because the major number is always 1.
 """
@@ -11,9 +11,9 @@ from functools import lru_cache
 from baremetal_sdk.api.framework.errors import UnsupportedVersion
 
 MINIMUM = 1
-"""The lowest minor number of the service."""
+"""The minor number of the lowest microversion that the service supports."""
 MAXIMUM = 115
-"""The highest minor number of the service."""
+"""The minor number of the highest microversion that the service supports."""
 SERVICE_TYPE = "baremetal"
 
 VERSION_HEADER = "X-OpenStack-Ironic-API-Version"
@@ -30,7 +30,7 @@ def format_version(minor: int) -> str:
 
 
 def parse_request_version(environ: Mapping[str, str]) -> int:
-    """Return the microversion that a WSGI request names.
+    """Return the minor number of the microversion that a WSGI request names.
 
     The standard header names a service, as in ``baremetal 1.72``. It takes precedence over Ironic's header, as in
     ``1.72``. Either may be ``latest``. Without both the lowest microversion applies. Raises ``UnsupportedVersion``.

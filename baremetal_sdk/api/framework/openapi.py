@@ -1,4 +1,4 @@
-"""``/openapi.json``: the API as an OpenAPI 3.1 document, built from the declarations of the routes."""
+"""API resource ``/openapi.json``: the API as an OpenAPI 3.1 document, built from the declarations of the routes."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from baremetal_sdk.api.framework.types import ValueType
 from baremetal_sdk.api.framework.views import ResponseSpec
 
 Handler = Callable[[Any], Any]
-"""Takes the ``APIRequest``, which is declared above this module, and returns the content of the response."""
+"""Function that handles a request: it takes the ``APIRequest`` and returns the content of the response or a whole response."""
 F = TypeVar("F", bound=Callable[..., Any])
 _ATTRIBUTE = "__baremetal_routes__"
 
@@ -107,7 +107,7 @@ def _version_error(route: Route, status: int) -> BareMetalError:
     """Return the error for a request of an earlier microversion than the route's. Ironic uses three statuses for this."""
     since = format_version(route.since)
     if status == 404:
-        return PathNotFound(f"{route.path} is served since version {since} of the API")
+        return PathNotFound(f"{route.path} is served since version {since} of the API; request this version or a later one")
     if status == 405:
         return VersionTooOldForMethod(f"{route.path} takes {route.method} since version {since} of the API")
     return not_acceptable_before(route.path, route.since)
@@ -196,7 +196,7 @@ class _Segment:
 
 @dataclass(frozen=True)
 class Match:
-    """The route of a request, its handler, and the arguments from its path."""
+    """The result of matching a request: its route, the handler of the route, and the values of the path's segments by name."""
 
     route: Route
     handler: Handler
@@ -209,7 +209,7 @@ class RuleSource(Protocol):
 
     @property
     def rules(self) -> Mapping[str, Persona]:
-        """The persona of each rule."""
+        """The additional rules: rule -> persona."""
 
 
 class RouteTable:
@@ -261,12 +261,12 @@ class RouteTable:
         return Match(declared, handler, arguments)
 
     def methods(self, parts: list[str]) -> Iterable[str]:
-        """Return the methods of a path. Raises ``PathNotFound``."""
+        """Return the HTTP methods of the path with the segments *parts*. Raises ``PathNotFound``."""
         return self._find(parts)[0].routes
 
     @property
     def roots(self) -> Container[str]:
-        """The first segments of all paths."""
+        """The first segments of all paths, such as ``v1``."""
         return self._root.literal
 
     def _find(self, parts: list[str]) -> tuple[_Segment, dict[str, str]]:
@@ -286,7 +286,7 @@ class RouteTable:
 
 
 def path_not_found_error(parts: list[str]) -> PathNotFound:
-    """Return the error for a path without a route."""
+    """Return the error of status 404 for a path without a route. *parts* are its segments."""
     path = "/" + "/".join(parts)
     return PathNotFound(f"the path {path[:128]!r} does not exist; /v1/ lists the resources")
 

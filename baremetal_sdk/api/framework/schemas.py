@@ -71,7 +71,7 @@ def _generic_schema(hint: Any, kind: Any, inside: tuple[Any, ...]) -> dict[str, 
         return {"type": "array", **({"items": schema_of(inside[0])} if inside else {})}
     if kind in _OBJECT_TYPES:
         return {"type": "object", **({"additionalProperties": schema_of(inside[1])} if inside and inside[1] is not Any else {})}
-    raise TypeError(f"{hint!r} has no JSON form")
+    raise TypeError(f"cannot build a JSON schema for {hint!r}: the type has no JSON form")
 
 
 def closed_object(properties: Mapping[str, Any], required: Iterable[str]) -> dict[str, Any]:

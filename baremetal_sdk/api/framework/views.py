@@ -13,9 +13,9 @@ from baremetal_sdk.api.framework.parameters import not_acceptable_before, unknow
 from baremetal_sdk.api.framework.types import ValueType
 
 Render = Callable[..., Any]
-"""Takes the request and the values of a field's columns, and returns the value for clients."""
+"""Render function of a field: it takes the request and the values of the field's columns, and returns the value for clients."""
 Source = Callable[[Any], tuple[Any, ...]]
-"""Reads the values of columns from a record or from a row."""
+"""Function that returns the values of certain columns of a record or a row as a tuple."""
 LINKS = "links"
 """The field with links to the record. It is in all responses, whether the client selects it or not."""
 
@@ -46,7 +46,7 @@ class LegacyValue:
 
 @dataclass(frozen=True)
 class ViewField:
-    """A field of a resource as clients see it."""
+    """A field of a resource as clients see it. *since* is the minor number of its first microversion."""
 
     name: str
     since: int = 1

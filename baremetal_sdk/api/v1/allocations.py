@@ -102,7 +102,7 @@ class AllocationsResource:
         response=ResponseSpec(ALLOCATION_VIEW, page=True),
     )
     def list(self, request: APIRequest) -> dict[str, Any]:
-        """List allocations."""
+        """List allocations. Only allocations that match all filters are listed."""
         where = {name: request.query.get(name) for name in ("owner", "resource_class", "state")}
         node = _find_optional_node(request, request.query.get("node"))
         where["node_uuid"] = None if node is None else node.uuid

@@ -1,4 +1,4 @@
-"""``/v1/nodes/{node}/states/console``: the serial console of a node."""
+"""API resource ``/v1/nodes/{node}/states/console``: the serial console of a node."""
 
 from __future__ import annotations
 

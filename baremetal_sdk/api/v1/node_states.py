@@ -174,14 +174,14 @@ class NodeMaintenanceResource:
 
 
 class BootDeviceBody(TypedDict):
-    """The boot device that the BMC reports. A field is null if the BMC does not report it."""
+    """A response with the boot device that the BMC reports. A field is null if the BMC does not report it."""
 
     boot_device: str | None
     persistent: bool | None
 
 
 class SupportedBootDevices(TypedDict):
-    """The boot devices that a machine supports."""
+    """A response with the boot devices that a machine supports."""
 
     supported_boot_devices: list[str]
 

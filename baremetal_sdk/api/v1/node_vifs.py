@@ -1,4 +1,4 @@
-"""``/v1/nodes/{node}/vifs``: attachment of virtual interfaces (VIFs) to the ports of a node."""
+"""API resource ``/v1/nodes/{node}/vifs``: attachment of virtual interfaces (VIFs) to the ports of a node."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PORT_SELECTION_SINCE = 67
 
 
 class AttachedVIFs(TypedDict):
-    """The VIFs that are attached to a node, each with its ``id``."""
+    """A response with the VIFs that are attached to a node, each with its ``id``."""
 
     vifs: list[dict[str, Any]]
 

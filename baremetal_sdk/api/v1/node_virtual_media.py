@@ -1,4 +1,4 @@
-"""``/v1/nodes/{node}/vmedia``: virtual media, which are images that a BMC presents to its machine as devices."""
+"""API resource ``/v1/nodes/{node}/vmedia``: virtual media, images that a BMC presents to its machine as devices."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _parse_url(value: Any) -> str:
     except ValueError:
         raise InvalidValue("is not a valid URL", "use a URL with one of the schemes " + ", ".join(SCHEMES)) from None
     if scheme not in SCHEMES:
-        raise InvalidValue(f"has the scheme {scheme[:16]!r}", "use one of " + ", ".join(SCHEMES))
+        raise InvalidValue(f"has the unsupported scheme {scheme[:16]!r}", "use one of " + ", ".join(SCHEMES))
     if not host:
         raise InvalidValue("has no host", "use a host that the BMC can reach")
     return url

@@ -72,7 +72,7 @@ class NodesResource:
         response=ResponseSpec(NODE_VIEW),
     )
     def show(self, request: APIRequest) -> Any:
-        """Show a node."""
+        """Show a node, with the selected fields or all of them."""
         fields = request.query.get("fields")
         selection = NODE_VIEW.whole(request.minor) if fields is None else NODE_VIEW.select(request.minor, fields)
         seen = request.node_version()
@@ -93,7 +93,7 @@ class NodesResource:
         response=ResponseSpec(NODE_VIEW, whole=True),
     )
     def create(self, request: APIRequest) -> dict[str, Any]:
-        """Create a node."""
+        """Create a node. It is in state enroll, or before version 1.11 in state available."""
         values = {name: value for name, value in request.body.items() if value is not None}
         is_own = request.is_allowed(CREATE_OWN)
         request.require(CREATE_OWN if is_own else CREATE)
@@ -133,7 +133,7 @@ class NodesResource:
         response=ResponseSpec(NODE_VIEW, whole=True),
     )
     def update(self, request: APIRequest) -> dict[str, Any]:
-        """Change fields of a node."""
+        """Change fields of a node, with a JSON patch (RFC 6902)."""
         patch = parse_patch(request.body, request.minor)
         _check_patch(patch, request.minor)
         reset = bool(request.query.get("reset_interfaces"))

@@ -108,7 +108,7 @@ def _parse_switch_id(value: str) -> str:
         return str(MAC.parse(lowered))
     except InvalidValue as exc:
         allowed = "use a MAC address or the 16 hexadecimal digits of an OpenFlow datapath"
-        raise InvalidValue(f"has the switch_id {value[:64]!r}", allowed) from exc
+        raise InvalidValue(f"has the invalid switch_id {value[:64]!r}", allowed) from exc
 
 
 def _parse_name(value: Any) -> str:

@@ -15,7 +15,7 @@ FAULTS = ("power failure", "clean failure", "rescue abort failure", "service fai
 """Values of the field ``fault`` of a node, by which listings of nodes can be filtered."""
 
 ABORTABLE_SINCE: Mapping[str, int] = {INSPECTWAIT: 41, DEPLOYWAIT: 110}
-"""Provision state -> the minor number of the first microversion in which the verb ``abort`` works in this state."""
+"""Provision state -> the minor number of the first microversion in which ``abort`` works in it, if later than 13."""
 CONFIG_DRIVE_OBJECT_SINCE = 56
 """The minor number of the first microversion that takes ``configdrive`` as an object."""
 CONFIG_DRIVE_VENDOR_DATA_SINCE = 59
