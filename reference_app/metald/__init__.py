@@ -1,1 +1,1 @@
-"""metald: the reference host application of baremetal-sdk."""
+"""metald: the reference host application, a bare-metal service that embeds baremetal-sdk."""

@@ -1,4 +1,4 @@
-"""``python -m metald``, equivalent to the command ``metald``."""
+"""Entry point of ``python -m metald``, which is equivalent to the command ``metald``."""
 
 from __future__ import annotations
 

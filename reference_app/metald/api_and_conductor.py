@@ -1,4 +1,4 @@
-"""``metald api`` and ``metald conductor``: the service as separate processes that share a database."""
+"""Commands ``metald api`` and ``metald conductor``, which run API and conductor as separate processes with a common database."""
 
 from __future__ import annotations
 
@@ -16,12 +16,15 @@ from metald.serve import FAILED, MISCONFIGURED, announce_ready, read_config, rep
 
 
 def serve_api(config_files: Sequence[Path]) -> int:
-    """Serve the API until SIGTERM or SIGINT. Return the exit code."""
+    """Run ``metald api``: serve the API until SIGTERM or SIGINT, and return the exit code."""
     return _run_until_signal(config_files, lambda config: run_api(config, announce_ready))
 
 
 def serve_conductor(config_files: Sequence[Path]) -> int:
-    """Drive machines until SIGTERM or SIGINT. Return the exit code."""
+    """Run ``metald conductor``: drive machines until SIGTERM or SIGINT, and return the exit code.
+
+    SIGHUP reloads the configuration.
+    """
 
     def run(config: ConductorConfig) -> None:
         run_conductor(
@@ -34,6 +37,7 @@ def serve_conductor(config_files: Sequence[Path]) -> int:
 
 
 def _run_until_signal(config_files: Sequence[Path], run: Callable[[ConductorConfig], None]) -> int:
+    """Load the configuration, call *run* with it, and return the exit code. A failure is printed to standard error."""
     start_logging(False)
     os.umask(0o077)
     try:
@@ -49,6 +53,7 @@ def _run_until_signal(config_files: Sequence[Path], run: Callable[[ConductorConf
 
 
 def _load_config(config_files: Sequence[Path]) -> ConductorConfig:
+    """Return the configuration in the files; raise ConfigurationError if it does not suit separate processes."""
     config = read_config(config_files)
     if config.rpc_transport == "none":
         raise ConfigurationError(

@@ -1,4 +1,4 @@
-"""metald as a host application: a conductor, the Bare Metal API, or both in one process."""
+"""Composition of metald from parts of the SDK: a conductor, the Bare Metal API, or both in one process."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from metald.observability import api_registry, create_metrics_servers, create_re
 def run_all_in_one(
     config: ConductorConfig, ready: Callable[[str], None], reload: Callable[[], ConductorConfig], *, sole_owner: bool = False
 ) -> None:
-    """Serve API and conductor until SIGTERM or SIGINT, then drain and release the leases. SIGHUP applies the result of *reload*.
+    """Serve the API and run a conductor in this process until SIGTERM or SIGINT, then drain and release the leases.
 
-    *ready* receives the URL once the server answers requests. *sole_owner* states that no other process uses the database; the
-    conductor then ignores leases that a crash left behind.
+    *ready* receives the URL of the API when the server answers requests. SIGHUP calls *reload* and applies the configuration
+    that it returns. *sole_owner* states that no other process uses the database; the conductor then ignores leases that a
+    crash left behind.
     """
     metrics = create_registry(config)
     with open_tracer(config) as tracing:
@@ -27,9 +28,9 @@ def run_all_in_one(
 
 
 def run_conductor(config: ConductorConfig, ready: Callable[[], None], reload: Callable[[], ConductorConfig]) -> None:
-    """Run a conductor for APIs in other processes until SIGTERM or SIGINT. SIGHUP applies the result of *reload*.
+    """Run a conductor for API processes until SIGTERM or SIGINT, then drain and release the leases.
 
-    *ready* is called once the conductor accepts calls.
+    *ready* is called when the conductor accepts calls. SIGHUP calls *reload* and applies the configuration that it returns.
     """
     metrics = create_registry(config)
     with open_tracer(config) as tracing:
@@ -40,7 +41,10 @@ def run_conductor(config: ConductorConfig, ready: Callable[[], None], reload: Ca
 
 
 def run_api(config: ConductorConfig, ready: Callable[[str], None]) -> None:
-    """Serve the API for conductors in other processes until SIGTERM or SIGINT. *ready* receives the URL."""
+    """Serve the API for conductors in other processes until SIGTERM or SIGINT.
+
+    *ready* receives the URL when it answers requests.
+    """
     metrics = create_registry(config)
     with open_tracer(config) as tracing:
         backend = RemoteBackend(config, metrics=metrics, tracing=tracing)

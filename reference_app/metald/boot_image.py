@@ -1,4 +1,4 @@
-"""HTTP server for a boot image on loopback, for BMCs that fetch virtual media."""
+"""HTTP server on loopback for the boot image of the demonstration, which BMCs fetch as virtual media."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _IMAGE_PATH = "/boot.iso"
 
 @dataclass
 class ServedImage:
-    """A boot image, its URL, and the number of requests for it. Thread-safe."""
+    """A boot image that :func:`serve_image` serves: its content, its URL and the number of requests for it. Thread-safe."""
 
     url: str = ""
     content: bytes = b""
@@ -23,17 +23,20 @@ class ServedImage:
 
     @property
     def request_count(self) -> int:
-        """The number of GET and HEAD requests. Some BMCs request the size before the content."""
+        """Number of GET and HEAD requests for the image. Some BMCs request the size before the content."""
         return self._request_count
 
     def count_request(self) -> None:
-        """Count one request."""
+        """Count one request for the image."""
         with self._lock:
             self._request_count += 1
 
 
 def build_empty_iso() -> bytes:
-    """Return an ISO image without files: only the volume descriptors of ISO 9660 (ECMA-119, clauses 8.1 and 8.3)."""
+    """Return the bytes of an ISO image without files.
+
+    It holds only volume descriptors (ISO 9660; ECMA-119, clauses 8.1 and 8.3).
+    """
     primary = b"\x01CD001\x01\x00" + b" " * 32 + b"METALD DEMO".ljust(32)
     terminator = b"\xffCD001\x01"
     return bytes(16 * _SECTOR_BYTES) + primary.ljust(_SECTOR_BYTES, b"\x00") + terminator.ljust(_SECTOR_BYTES, b"\x00")
@@ -41,11 +44,11 @@ def build_empty_iso() -> bytes:
 
 @contextmanager
 def serve_image(content: bytes) -> Iterator[ServedImage]:
-    """Serve *content* on a free loopback port within the block."""
+    """Serve *content* as a boot image at a free loopback port until the ``with`` block ends; yield the image with its URL."""
     image = ServedImage(content=content)
 
     class Handler(BaseHTTPRequestHandler):
-        """Answers GET and HEAD requests for the image."""
+        """HTTP handler that answers GET and HEAD requests for the image, and 404 for other paths."""
 
         def do_GET(self) -> None:
             if self._head():
@@ -65,7 +68,7 @@ def serve_image(content: bytes) -> Iterator[ServedImage]:
             return found
 
         def log_message(self, format: str, *args: object) -> None:
-            """Log nothing; the display owns the terminal."""
+            """Suppress the log of requests, because the display of the demonstration owns the terminal."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         image.url = f"http://127.0.0.1:{server.server_port}{_IMAGE_PATH}"

@@ -1,4 +1,4 @@
-"""``metald check-config``: problems in configuration files, before a service starts with them."""
+"""Commands ``metald check-config`` and ``metald sample-config``: check configuration files, or print one with all options."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _DATABASE_DRIVERS = {"postgresql": ("psycopg", "postgresql"), "mariadb": ("pymys
 
 
 def check_config(config_files: Sequence[Path], *, part: str) -> int:
-    """Print the problems that concern ``metald`` *part* (serve, api or conductor).
+    """Check the configuration for the command ``metald`` *part* (serve, api or conductor), and print problems and remarks.
 
-    Return 2 if that part cannot start, otherwise 0.
+    Starts and changes nothing. Return 2 if the command cannot start with the configuration, otherwise 0.
     """
     try:
         config = ConductorConfig.load(*config_files)
@@ -37,6 +37,7 @@ def check_config(config_files: Sequence[Path], *, part: str) -> int:
 
 
 def _find_problems(config: ConductorConfig, part: str) -> Iterator[str]:
+    """Yield each problem that keeps ``metald`` *part* from starting."""
     if part != "serve":
         yield from _find_process_problems(config)
     yield from _find_database_problems(config)
@@ -56,6 +57,7 @@ def _find_problems(config: ConductorConfig, part: str) -> Iterator[str]:
 
 
 def _find_process_problems(config: ConductorConfig) -> Iterator[str]:
+    """Yield each problem of a configuration for separate API and conductor processes."""
     if config.rpc_transport == "none":
         yield "[DEFAULT] rpc_transport: 'none' works only in one process (metald serve); set json-rpc or oslo in all processes"
     if config.database.connection is None:
@@ -74,6 +76,7 @@ def _find_process_problems(config: ConductorConfig) -> Iterator[str]:
 
 
 def _find_database_problems(config: ConductorConfig) -> Iterator[str]:
+    """Yield a problem if the kind of database is unknown or its driver is not installed. The database is not opened."""
     url = config.database.connection
     if url is None:
         return
@@ -85,6 +88,7 @@ def _find_database_problems(config: ConductorConfig) -> Iterator[str]:
 
 
 def _find_file_problems(config: ConductorConfig) -> Iterator[str]:
+    """Yield a problem for each file that an option names and that is not readable."""
     for section in ("api", "json_rpc"):
         for option in _FILE_OPTIONS:
             name = getattr(getattr(config, section), option, None)
@@ -102,6 +106,7 @@ def _find_file_problems(config: ConductorConfig) -> Iterator[str]:
 
 
 def _find_keystone_problems(config: ConductorConfig) -> Iterator[str]:
+    """Yield each problem of the Keystone options. Keystone is not contacted."""
     sections = {"keystone_authtoken"} if config.auth_strategy == "keystone" else set()
     if config.rpc_transport == "json-rpc" and config.json_rpc.auth_strategy == "keystone":
         sections |= {"keystone_authtoken", config.json_rpc.auth_section}
@@ -114,6 +119,7 @@ def _find_keystone_problems(config: ConductorConfig) -> Iterator[str]:
 
 
 def _find_remarks(config: ConductorConfig, files: Sequence[Path]) -> Iterator[str]:
+    """Yield remarks that do not keep a service from starting: unknown options, no authentication, or readable passwords."""
     known = list_known_options()
     for option in find_unknown_options(files):
         section, name = option[1:].split("] ")
@@ -135,7 +141,7 @@ def _has_secrets(config: ConductorConfig) -> bool:
 
 
 def sample_config() -> int:
-    """Print a configuration file with all options, commented out."""
+    """Print a configuration file with all options, commented out, and return exit code 0."""
     from baremetal_sdk.config.sample import render_sample
 
     sys.stdout.write(render_sample())

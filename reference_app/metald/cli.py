@@ -1,4 +1,7 @@
-"""Command line of metald. Each command imports its modules only when it runs, so that help and errors appear at once."""
+"""Command line of metald: parser and dispatch to the commands.
+
+Each command imports its modules only when it runs, so that help and errors appear at once.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,15 @@ from pathlib import Path
 from metald import import_guard
 from metald.bench.arguments import add_bench
 
-_CONFIG_FILE_HELP = "configuration file; repeatable, later files override earlier ones"
-_STATE_DIR_HELP = "directory of database, keys and lock (default: $XDG_STATE_HOME/metald)"
+_CONFIG_FILE_HELP = "configuration file; may be repeated: options in later files override those in earlier files"
+_STATE_DIR_HELP = "directory for database, key and lock file (default: $XDG_STATE_HOME/metald, or ~/.local/state/metald)"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command in *arguments* (default: those of the process). Return the exit code."""
+    """Run the metald command in *arguments* (default: those of the process), and return its exit code.
+
+    Return 1 if Eventlet or gevent is already imported, and 130 after Ctrl-C.
+    """
     try:
         import_guard.refuse_imports()
     except RuntimeError as exc:
@@ -31,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of the command line."""
+    """Return the argparse parser for all commands of metald."""
     top = argparse.ArgumentParser(prog="metald", description="A bare-metal service in one process.")
     top.add_argument("--version", action="version", version=f"metald {version('metald')}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -43,7 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_token(commands.add_parser("token", help="create, list and revoke API tokens for programs"))
     _add_check_config(commands.add_parser("check-config", help="report problems in configuration files; starts nothing"))
     commands.add_parser("sample-config", help="print a configuration file with all options, described and commented out")
-    _add_db(commands.add_parser("db", help="upgrade, check or back up the database"))
+    _add_db(commands.add_parser("db", help="upgrade, check or back up the database of the service"))
     add_bench(commands.add_parser("bench", help="measure the speed of a Bare Metal API server, or compare two servers"))
     return top
 
@@ -54,7 +60,7 @@ def _add_check_config(command: argparse.ArgumentParser) -> None:
         "--part",
         choices=("serve", "api", "conductor"),
         default="serve",
-        help="command that will use the configuration (default: serve)",
+        help="metald command that the configuration is for (default: serve)",
     )
 
 
@@ -63,7 +69,7 @@ def _add_db(command: argparse.ArgumentParser) -> None:
     upgrade = actions.add_parser("upgrade", help="upgrade the database schema to this release; services can keep running")
     check = actions.add_parser("check", help="report whether the database schema is that of this release; changes nothing")
     backup = actions.add_parser("backup", help="copy the database to a new file; services can keep running")
-    backup.add_argument("file", metavar="FILE", type=Path, help="file of the copy; only its owner can read it")
+    backup.add_argument("file", metavar="FILE", type=Path, help="file to create for the copy; only its owner can read it")
     for action in (upgrade, check, backup):
         _add_part(action, required=False)
         action.add_argument("--state-dir", metavar="DIR", type=Path, help=_STATE_DIR_HELP)
@@ -73,12 +79,13 @@ def _add_serve(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("--config-file", metavar="FILE", type=Path, action="append", default=[], help=_CONFIG_FILE_HELP)
     add("--state-dir", metavar="DIR", type=Path, help=_STATE_DIR_HELP)
-    add("--host", metavar="ADDRESS", help="address to listen on; overrides [api] host_ip")
-    add("--port", metavar="PORT", type=_parse_port, help="TCP port to listen on; overrides [api] port; 0 selects a free port")
-    add("--debug", action="store_true", help="log at level DEBUG")
+    add("--host", metavar="ADDRESS", help="IP address that the API listens on; overrides [api] host_ip")
+    add("--port", metavar="PORT", type=_parse_port, help="TCP port of the API; overrides [api] port; 0 selects a free port")
+    add("--debug", action="store_true", help="write log messages of level DEBUG too; default: INFO and above")
 
 
 def _add_part(command: argparse.ArgumentParser, *, required: bool = True) -> None:
+    """Add ``--config-file`` to *command*. With *required* false, the option may be left out."""
     default: list[Path] | None = None if required else []
     command.add_argument(
         "--config-file", metavar="FILE", type=Path, action="append", required=required, default=default, help=_CONFIG_FILE_HELP
@@ -87,33 +94,41 @@ def _add_part(command: argparse.ArgumentParser, *, required: bool = True) -> Non
 
 def _add_demo(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
-    add("--machines", metavar="N", type=_parse_machine_count, default=4, help="number of machines, 1 to 64 (default: 4)")
-    add("--keep", action="store_true", help="keep the service and the machines running at the end, until Ctrl-C")
-    add("--json", action="store_true", help="print one JSON object per line")
+    add(
+        "--machines", metavar="N", type=_parse_machine_count, default=4, help="number of simulated machines, 1 to 64 (default: 4)"
+    )
+    add(
+        "--keep",
+        action="store_true",
+        help="keep the service and the simulated machines running after the demonstration, until Ctrl-C",
+    )
+    add("--json", action="store_true", help="print events as JSON, one object per line, in place of text")
 
 
 def _add_doctor(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("--config-file", metavar="FILE", type=Path, action="append", default=[], help=_CONFIG_FILE_HELP)
     add("--state-dir", metavar="DIR", type=Path, help=_STATE_DIR_HELP)
-    add("--json", action="store_true", help="print one JSON object")
+    add("--json", action="store_true", help="print the findings as one JSON object in place of text")
 
 
 def _add_token(command: argparse.ArgumentParser) -> None:
     actions = command.add_subparsers(dest="action", required=True, metavar="ACTION")
     create = actions.add_parser("create", help="create a token and print it; it is not shown again")
-    create.add_argument("name", help="name of the token")
-    create.add_argument("--role", required=True, choices=("admin", "operator", "reader"), help="role of the token")
+    create.add_argument("name", help="name of the new token")
+    create.add_argument(
+        "--role", required=True, choices=("admin", "operator", "reader"), help="role that the token gives its user"
+    )
     create.add_argument("--project", help="project that the token is scoped to (default: system scope)")
-    create.add_argument("--days", type=_parse_days, default=90, help="lifetime in days, 1 to 3650 (default: 90)")
+    create.add_argument("--days", type=_parse_days, default=90, help="days until the token expires, 1 to 3650 (default: 90)")
     listing = actions.add_parser("list", help="list names, roles and expiry of the tokens, not the tokens themselves")
     revoke = actions.add_parser("revoke", help="revoke a token with immediate effect")
-    revoke.add_argument("name", help="name or UUID of the token")
+    revoke.add_argument("name", help="name or UUID of the token to revoke")
     for action in (create, listing, revoke):
         action.add_argument("--config-file", metavar="FILE", type=Path, action="append", default=[], help=_CONFIG_FILE_HELP)
         action.add_argument("--state-dir", metavar="DIR", type=Path, help=_STATE_DIR_HELP)
     for action in (create, listing):
-        action.add_argument("--json", action="store_true", help="print JSON")
+        action.add_argument("--json", action="store_true", help="print JSON in place of text")
 
 
 def _parse_port(text: str) -> int:
@@ -129,6 +144,7 @@ def _parse_machine_count(text: str) -> int:
 
 
 def _parse_integer(text: str, minimum: int, maximum: int) -> int:
+    """Return the integer in *text*; raise ArgumentTypeError unless it is from *minimum* to *maximum*."""
     if not text.isascii() or not text.isdigit() or not minimum <= int(text) <= maximum:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from {minimum} to {maximum}")
     return int(text)

@@ -1,4 +1,4 @@
-"""``metald db``: upgrade, check and backup of the database."""
+"""Command ``metald db``: upgrade, check or back up the database of the service."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ from metald.state_directory import default_directory
 
 
 def run_database_action(action: str, config_files: Sequence[Path], state_dir: Path | None, file: Path | None) -> int:
-    """Run *action*: upgrade, check, or backup to *file*. Return the exit code."""
+    """Run *action* (upgrade, check or backup) on the configured database, print the outcome, and return the exit code.
+
+    *file* is the file to create by backup. Exit codes: 0 success, 1 failure or schema not up to date, 2 wrong configuration.
+    """
     try:
         config = load_config(ServeOptions(config_files, state_dir), (state_dir or default_directory(os.environ)).absolute())
         actions: dict[str, Callable[[ConductorConfig], int]] = {
@@ -37,14 +40,17 @@ def run_database_action(action: str, config_files: Sequence[Path], state_dir: Pa
 
 
 def _upgrade(config: ConductorConfig) -> int:
-    """Upgrade the schema. Running processes can continue: a new schema only adds columns and tables that they do not need."""
+    """Upgrade the database schema and return exit code 0.
+
+    Running processes can continue: a new schema only adds columns and tables that they do not need.
+    """
     open_store(config.database.connection).close()
     print("the database schema is up to date")
     return 0
 
 
 def _check(config: ConductorConfig) -> int:
-    """Return 0 if the schema is up to date, 1 if an action is needed."""
+    """Print the state of the database schema. Return 0 if it is up to date, and 1 if it needs an action."""
     finding = examine_database(config.database)
     print(finding.what)
     if finding.remedy:
@@ -53,6 +59,7 @@ def _check(config: ConductorConfig) -> int:
 
 
 def _backup(config: ConductorConfig, file: Path | None) -> int:
+    """Copy the database to the new file *file* and return exit code 0."""
     assert file is not None and config.database.connection is not None
     back_up(config.database.connection, file)
     print(f"{file}: backup of the database; it does not contain the key of the credentials ([database] secret_key_file)")

@@ -1,4 +1,4 @@
-"""``metald demo``: a service with simulated machines that go through all provision states."""
+"""Command ``metald demo``: it starts a service and simulated machines, and takes the machines through all provision states."""
 
 from __future__ import annotations
 
@@ -20,10 +20,15 @@ from metald.processes import Child, ChildFailed
 from metald.simulation import Simulation, no_proxy_environment, start_simulation
 
 _READY_TIMEOUT_S = 60.0
+"""Maximum seconds to wait until metald is ready."""
 
 
 def run_demo(machines: int, keep: bool, json_lines: bool) -> int:
-    """Run the demonstration. Return 0 if all machines complete all transitions, otherwise 1."""
+    """Run the demonstration with that many *machines*, and return the exit code.
+
+    With *keep*, service and machines keep running at the end until Ctrl-C. With *json_lines*, events are printed as JSON.
+    Return 0 if all machines complete all transitions, otherwise 1.
+    """
     display = create_display([f"machine-{number}" for number in range(1, machines + 1)], json_lines)
     with _exit_on_signals(), ExitStack() as cleanup:
         try:
@@ -36,6 +41,7 @@ def run_demo(machines: int, keep: bool, json_lines: bool) -> int:
 
 
 def _run_demonstration(display: DemoDisplay, keep: bool, cleanup: ExitStack) -> bool:
+    """Start machines and service, run all lifecycles, and return whether all succeeded. *cleanup* stops what was started."""
     directory = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="metald-demo-")))
     simulation = start_simulation(len(display.machines), directory, cleanup)
     display.show_message(f"Machines: {len(display.machines)}, behind {simulation.description}")
@@ -50,6 +56,7 @@ def _run_demonstration(display: DemoDisplay, keep: bool, cleanup: ExitStack) -> 
 
 
 def _start_service(directory: Path, cleanup: ExitStack) -> str:
+    """Start ``metald serve`` as a child process and return the URL of its API."""
     options = ["--host", "127.0.0.1", "--port", "0", "--state-dir", str(directory / "state")]
     command = [sys.executable, "-m", "metald", "serve", *options]
     service = cleanup.enter_context(Child("metald", command, directory, no_proxy_environment()))
@@ -57,7 +64,7 @@ def _start_service(directory: Path, cleanup: ExitStack) -> str:
 
 
 def _run_lifecycles(client: BareMetalClient, simulation: Simulation, image: ServedImage, display: DemoDisplay) -> bool:
-    """Take all machines through their lifecycles, in parallel. Return whether all of them completed."""
+    """Take all machines through their lifecycles in parallel, and return whether all lifecycles completed."""
     interrupted = threading.Event()
     lifecycles = [MachineLifecycle(client, machine, image.url, display.handle, interrupted) for machine in simulation.machines]
     with display, ThreadPoolExecutor(len(lifecycles), thread_name_prefix="lifecycle") as threads:
@@ -70,7 +77,7 @@ def _run_lifecycles(client: BareMetalClient, simulation: Simulation, image: Serv
 
 
 def _wait_for_interrupt(url: str, display: DemoDisplay) -> None:
-    """Print commands to try and keep everything running until Ctrl-C."""
+    """Print commands to try, and keep everything running until Ctrl-C."""
     node = f"{url}/v1/nodes/machine-1"
     curl = f"curl -s -H 'X-OpenStack-Ironic-API-Version: {API_VERSION}'"
     body = """-H 'Content-Type: application/json' -X PUT -d '{"target": "power on"}'"""
@@ -88,14 +95,14 @@ def _exit(number: int, frame: FrameType | None) -> None:
 
 
 def _ignore_signals() -> None:
-    """Ignore signals from here on: the cleanup takes seconds and must complete."""
+    """Ignore SIGINT, SIGTERM and SIGHUP from now on, because the cleanup takes seconds and must complete."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
 
 
 @contextmanager
 def _exit_on_signals() -> Iterator[None]:
-    """Make SIGTERM and SIGHUP raise ``SystemExit`` within the block, so that the cleanup runs as it does for Ctrl-C."""
+    """Let SIGTERM and SIGHUP raise SystemExit within the ``with`` block, so that the cleanup runs as it does for Ctrl-C."""
     previous = {number: signal.signal(number, _exit) for number in (signal.SIGTERM, signal.SIGHUP)}
     previous[signal.SIGINT] = signal.getsignal(signal.SIGINT)
     try:

@@ -1,4 +1,4 @@
-"""Displays of the demonstration: a live table on a terminal, lines elsewhere, JSON for programs."""
+"""Displays of ``metald demo``: a live table on a terminal, lines of text elsewhere, JSON for programs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from metald.machine_lifecycle import STEPS, FinishedTransition, TransitionProgre
 
 
 class DemoDisplay(ABC):
-    """Base class of the displays. Thread-safe: the threads of all machines report their events."""
+    """Base class of the displays of the demonstration. Thread-safe: the threads of all machines report their events."""
 
     def __init__(self, machines: Sequence[str]) -> None:
         self.machines = tuple(machines)
@@ -28,7 +28,7 @@ class DemoDisplay(ABC):
         self._lock = threading.Lock()
 
     def handle(self, event: FinishedTransition | TransitionProgress) -> None:
-        """Store the event if it ends a transition, and show it."""
+        """Show *event*. The end of a transition is also stored in :attr:`transitions`."""
         with self._lock:
             if isinstance(event, FinishedTransition):
                 self.transitions.append(event)
@@ -43,15 +43,15 @@ class DemoDisplay(ABC):
 
     @property
     def failures(self) -> list[FinishedTransition]:
-        """The failed transitions."""
+        """Transitions that failed."""
         return [transition for transition in self.transitions if transition.error is not None]
 
     @abstractmethod
     def show_transition(self, transition: FinishedTransition) -> None:
-        """Show a finished transition."""
+        """Show the result of a finished transition."""
 
     def show_progress(self, progress: TransitionProgress) -> None:
-        """Show the progress of a transition. The default shows nothing."""
+        """Show the progress of a running transition. The default shows nothing."""
         return
 
     def __enter__(self) -> Self:
@@ -62,15 +62,15 @@ class DemoDisplay(ABC):
 
     @abstractmethod
     def show_outcome(self, ok: bool, remark: str) -> None:
-        """Show the outcome of the demonstration, with a *remark* for the operator."""
+        """Show whether all machines succeeded (*ok*), with a *remark* for the operator."""
 
     @abstractmethod
     def show_message(self, text: str) -> None:
-        """Show one line of text."""
+        """Show *text* to the operator, as one line."""
 
 
 class DemoLines(DemoDisplay):
-    """A line for each transition, and a table at the end."""
+    """Display that prints one line for each finished transition, and a table at the end."""
 
     def __init__(self, machines: Sequence[str], output: TextIO) -> None:
         super().__init__(machines)
@@ -88,7 +88,7 @@ class DemoLines(DemoDisplay):
         )
 
     def show_outcome(self, ok: bool, remark: str) -> None:
-        """Print the table of all transitions, the errors in full, and the outcome."""
+        """Print the table of all transitions, the errors in full, and whether all machines succeeded."""
         self.console.print(build_table(self.machines, self.transitions, {}))
         for failure in self.failures:
             self.show_message(f"{failure.machine}: {failure.step} failed: {failure.error}")
@@ -96,7 +96,7 @@ class DemoLines(DemoDisplay):
 
 
 class DemoTable(DemoLines):
-    """A table that is updated while the machines run."""
+    """Display that updates a table on the terminal while the machines run."""
 
     def __init__(self, machines: Sequence[str], output: TextIO) -> None:
         super().__init__(machines, output)
@@ -114,18 +114,18 @@ class DemoTable(DemoLines):
         self._live.stop()
 
     def show_transition(self, transition: FinishedTransition) -> None:
-        """Fill in the duration of the transition."""
+        """Show the duration of the finished transition in the table."""
         self._progress.pop(transition.machine, None)
         self._live.update(self._render())
 
     def show_progress(self, progress: TransitionProgress) -> None:
-        """Fill in the state of the machine."""
+        """Show the state of the machine in the table."""
         self._progress[progress.machine] = progress
         self._live.update(self._render())
 
 
 class DemoJSONLines(DemoDisplay):
-    """One JSON object per line: messages, transitions, and the outcome."""
+    """Display that prints one JSON object per line: messages, transitions, and the outcome."""
 
     def __init__(self, machines: Sequence[str], output: TextIO) -> None:
         super().__init__(machines)
@@ -135,11 +135,11 @@ class DemoJSONLines(DemoDisplay):
         print(json.dumps(values), file=self._output, flush=True)
 
     def show_message(self, text: str) -> None:
-        """Write an event of the type ``message``."""
+        """Print a JSON object of the type ``message`` with *text*."""
         self._write(event="message", text=text)
 
     def show_transition(self, transition: FinishedTransition) -> None:
-        """Write an event of the type ``transition``, with its duration in seconds."""
+        """Print a JSON object of the type ``transition``, with the duration in seconds and the error."""
         self._write(
             event="transition",
             machine=transition.machine,
@@ -150,14 +150,14 @@ class DemoJSONLines(DemoDisplay):
         )
 
     def show_outcome(self, ok: bool, remark: str) -> None:
-        """Write an event of the type ``outcome``."""
+        """Print a JSON object of the type ``outcome``, with the errors of the failed machines."""
         failed = {transition.machine: transition.error for transition in self.failures}
         seconds = round(self.elapsed, 3)
         self._write(event="outcome", ok=ok, seconds=seconds, machines=len(self.machines), failed=failed, remark=remark)
 
 
 def create_display(machines: Sequence[str], json_lines: bool, output: TextIO = sys.stdout) -> DemoDisplay:
-    """Return the display for *output*: JSON on request, a table on a terminal, lines otherwise."""
+    """Return the display for the demonstration: JSON if *json_lines* is true, a table on a terminal, lines of text otherwise."""
     if json_lines:
         return DemoJSONLines(machines, output)
     return DemoTable(machines, output) if output.isatty() else DemoLines(machines, output)
@@ -166,7 +166,10 @@ def create_display(machines: Sequence[str], json_lines: bool, output: TextIO = s
 def build_table(
     machines: Sequence[str], transitions: Sequence[FinishedTransition], progress: dict[str, TransitionProgress]
 ) -> Table:
-    """Return a table of machines and steps, with durations of finished transitions and states of running ones."""
+    """Return a table with a row for each machine and a column for each step.
+
+    A cell holds the duration of a finished transition, or the state of a running one.
+    """
     cells: dict[tuple[str, str], str] = {}
     for transition in transitions:
         cells[transition.machine, transition.step] = "failed" if transition.error else f"{transition.seconds:.1f} s"

@@ -1,4 +1,4 @@
-"""``metald doctor``: problems of configuration, plugins, database and machine."""
+"""Command ``metald doctor``: it reports problems of configuration, plugins, database and machine, and changes nothing."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from metald.state_directory import default_directory
 
 
 def run_doctor(options: ServeOptions, *, as_json: bool = False) -> int:
-    """Print the findings. Return 1 if any of them is a failure, otherwise 0.
+    """Examine the installation, print the findings, and return 1 if any finding is a failure, otherwise 0.
 
-    The command creates, changes and locks nothing.
+    With *as_json*, the findings are one JSON object. The command creates, changes and locks nothing.
     """
     logging.disable(logging.CRITICAL)  # the findings repeat what libraries would log
     findings = _collect_findings(options)
@@ -28,6 +28,7 @@ def run_doctor(options: ServeOptions, *, as_json: bool = False) -> int:
 
 
 def _collect_findings(options: ServeOptions) -> list[Finding]:
+    """Return the findings about the configuration; if it can be loaded, also those about plugins, database and machine."""
     state = (options.state_dir or default_directory(os.environ)).absolute()
     try:
         config = load_config(options, state)
@@ -46,7 +47,7 @@ def _format_json(findings: Iterable[Finding]) -> str:
 
 
 def _format_text(findings: Iterable[Finding]) -> str:
-    """Format each finding as one line, followed by a line with its remedy."""
+    """Return the findings as text: a line for each finding, followed by a line with its remedy, if it has one."""
     lines: list[str] = []
     for finding in findings:
         lines.append(f"{finding.outcome:<4}  {finding.name}: {finding.what}")

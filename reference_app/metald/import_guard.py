@@ -9,21 +9,24 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 REFUSED_PACKAGES = frozenset({"eventlet", "gevent"})
-"""Packages that replace threads and sockets of the whole process."""
+"""Packages that metald refuses to import, because they replace threads and sockets of the whole process."""
 
 
 class ImportRefuser(MetaPathFinder):
-    """Raises ``ImportError`` for a refused package, before other finders look for it."""
+    """Import finder that raises ImportError for a refused package, before other finders look for it."""
 
     def find_spec(self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
-        """Raise ``ImportError`` for a refused package or its submodules, and return None for all others."""
+        """Raise ImportError if *fullname* is a refused package or its submodule.
+
+        Return None for all others, so that other finders look.
+        """
         if fullname.partition(".")[0] in REFUSED_PACKAGES:
-            raise ImportError(f"metald runs on native threads and refuses to import {fullname}", name=fullname)
+            raise ImportError(f"cannot import {fullname}: metald runs on native threads and refuses this package", name=fullname)
         return None
 
 
 def refuse_imports() -> None:
-    """Refuse the packages from now on. Raise ``RuntimeError`` if one of them is already imported."""
+    """Refuse imports of Eventlet and gevent from now on. Raises RuntimeError if one of them is already imported."""
     present = sorted(name for name in REFUSED_PACKAGES if sys.modules.get(name) is not None)
     if present:
         names = ", ".join(present)

@@ -1,4 +1,4 @@
-"""Lifecycle of one demonstration machine: each transition is requested over HTTP and polled until it ends."""
+"""Lifecycle of one machine of ``metald demo``: the client requests each transition over HTTP and polls the node until it ends."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from metald.client import APIError, BareMetalClient
 
 STEPS = ("enroll", "manage", "inspect", "provide", "active", "reboot", "deleted")
-"""Transitions in order. All except ``enroll`` and ``reboot`` are provision verbs of the API."""
+"""Steps of a lifecycle in order. All except ``enroll`` and ``reboot`` are provision verbs of the API."""
 
 _FINAL_STATES = {
     "manage": "manageable",
@@ -24,16 +24,16 @@ _POLL_INTERVAL_S = 0.25
 
 
 class TransitionFailed(Exception):
-    """The machine missed the expected state. The message contains the node's ``last_error``."""
+    """Error raised when a machine does not reach the expected state. Its text contains the node's ``last_error``."""
 
 
 class LifecycleInterrupted(Exception):
-    """A signal or another failure interrupted the demonstration."""
+    """Error raised at a pause after a signal or another failure interrupted the demonstration."""
 
 
 @dataclass(frozen=True)
 class DemoMachine:
-    """A machine: node name, and node fields with driver, interfaces and BMC address."""
+    """A machine of the demonstration: the node's name, and its fields with driver, interfaces and BMC address."""
 
     name: str
     fields: dict[str, Any]
@@ -41,7 +41,7 @@ class DemoMachine:
 
 @dataclass(frozen=True)
 class FinishedTransition:
-    """A finished transition. *state* is the provision state at its end; *error* is None if it succeeded."""
+    """Result of a finished transition: the provision state at its end, its duration, and its error (None: it succeeded)."""
 
     machine: str
     step: str
@@ -52,7 +52,7 @@ class FinishedTransition:
 
 @dataclass(frozen=True)
 class TransitionProgress:
-    """The states of a machine during a transition."""
+    """State of a machine during a transition: its provision state and its power state."""
 
     machine: str
     step: str
@@ -61,7 +61,7 @@ class TransitionProgress:
 
 
 class MachineLifecycle:
-    """Takes one machine through all transitions, in the calling thread."""
+    """The lifecycle of one machine. :meth:`run` takes the machine through all steps in the calling thread."""
 
     def __init__(
         self,
@@ -72,9 +72,10 @@ class MachineLifecycle:
         interrupted: threading.Event,
         timeout: float = 180.0,
     ) -> None:
-        """*report* receives each finished transition and each poll. *timeout* in seconds bounds one transition.
+        """Prepare the lifecycle of *machine*, which boots the image at the URL *boot_iso*.
 
-        Setting *interrupted* ends the lifecycle at the next pause.
+        *report* receives each finished transition and the progress at each poll. *timeout* bounds one transition, in
+        seconds. Setting *interrupted* ends the lifecycle at the next pause.
         """
         self._client = client
         self._machine = machine
@@ -86,7 +87,7 @@ class MachineLifecycle:
         self._node: dict[str, Any] = {}
 
     def run(self) -> bool:
-        """Run the transitions until one fails. Return whether all succeeded."""
+        """Run the steps until one fails, report each result, and return whether all steps succeeded."""
         for step in STEPS:
             transition = self._run_step(step)
             self._report(transition)
@@ -95,6 +96,7 @@ class MachineLifecycle:
         return True
 
     def _run_step(self, step: str) -> FinishedTransition:
+        """Run one step and return its result. Errors of API requests and transitions become part of the result."""
         begin = time.monotonic()
         self._deadline = begin + self._timeout
         error = None
@@ -106,6 +108,7 @@ class MachineLifecycle:
         return FinishedTransition(self._machine.name, step, state, time.monotonic() - begin, error)
 
     def _perform(self, step: str) -> None:
+        """Request the transition of *step* and wait for its end. Raises an error if it fails."""
         if step == "enroll":
             self._node = self._client.create_node(self._machine.fields | {"name": self._machine.name})
             return
@@ -125,7 +128,10 @@ class MachineLifecycle:
         return str(self._node["uuid"])
 
     def _retry_while_busy(self, request: Callable[[], None]) -> None:
-        """Send the request again while another task, such as power sync, holds the node."""
+        """Call *request*, and repeat it while the node is locked, for example by power sync, or the server has no free worker.
+
+        Raises APIError for other errors, and at the deadline of the transition.
+        """
         while True:
             try:
                 return request()
@@ -135,7 +141,10 @@ class MachineLifecycle:
                 self._pause(exc.retry_after or _POLL_INTERVAL_S)
 
     def _poll_until(self, step: str, is_finished: Callable[[dict[str, Any]], bool]) -> None:
-        """Read the node until *is_finished* accepts it and no task holds it."""
+        """Read the node until *is_finished* accepts it and no task holds it; report each read as progress of *step*.
+
+        Raises TransitionFailed at the deadline of the transition.
+        """
         while True:
             node = self._node = self._client.get_node(self._uuid)
             self._report(TransitionProgress(self._machine.name, step, str(node["provision_state"]), str(node["power_state"])))
@@ -146,20 +155,25 @@ class MachineLifecycle:
             self._pause(_POLL_INTERVAL_S)
 
     def _expect(self, field: str, value: str) -> None:
+        """Raise TransitionFailed unless the node's *field* has *value*.
+
+        After a power change, ``last_error`` must be empty too.
+        """
         if self._node[field] != value:
             raise TransitionFailed(f"{field} is {self._node[field]!r}, not {value!r}; {self._last_error()}")
         if field == "power_state" and self._node["last_error"]:
-            raise TransitionFailed(self._last_error())
+            raise TransitionFailed(f"the node reports an error; {self._last_error()}")
 
     def _last_error(self) -> str:
         return f"last_error: {self._node['last_error']}"
 
     def _pause(self, seconds: float) -> None:
+        """Wait for *seconds*; raise LifecycleInterrupted if the demonstration is interrupted."""
         if self._interrupted.wait(seconds):
-            raise LifecycleInterrupted("interrupted")
+            raise LifecycleInterrupted("the demonstration was interrupted")
 
 
 def _has_settled(node: dict[str, Any]) -> bool:
-    """Return whether a change of the provision state ended: no target state is left, or the state reports a failure."""
+    """Return whether a change of the provision state has ended: no target state is left, or the state reports a failure."""
     state = str(node["provision_state"])
     return not node["target_provision_state"] or state == "error" or state.endswith("failed")

@@ -1,4 +1,4 @@
-"""Selection of native threads in OpenStack's libraries."""
+"""Selection of native threads, in place of Eventlet, in OpenStack's libraries."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from __future__ import annotations
 def choose_native_threads() -> None:
     """Select the threading backend of oslo.service. Call it before any import of oslo.messaging.
 
-    Without oslo.service it does nothing; the runtime then reports what to install.
+    Does nothing if oslo.service is not installed; the runtime then reports what to install.
     """
     try:
         from oslo_service.backend import BackendType, init_backend

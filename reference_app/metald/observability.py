@@ -1,4 +1,4 @@
-"""Metrics registry, metrics server and trace export of the metald processes."""
+"""Metrics and traces of metald processes: metrics registry, metrics server and export of spans."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from baremetal_sdk.observability.metrics import MetricsServer
 LOG = logging.getLogger(__name__)
 _SERVICE_NAME = "metald"
 _FLUSH_TIMEOUT_S = 3.0
-"""Time limit in seconds for the last spans. An unresponsive collector must not delay the end of the process."""
+"""Maximum seconds to wait for the export of the last spans, so that a silent collector does not delay the end of the process."""
 
 
 def create_registry(config: ConductorConfig) -> CollectorRegistry | None:
-    """Return a registry with the metrics of this process, or None if metrics are disabled."""
+    """Return a new Prometheus registry with the metrics of this process, or None if metrics are disabled."""
     if config.metrics.endpoint == "none":
         return None
     registry = CollectorRegistry()
@@ -32,12 +32,12 @@ def create_registry(config: ConductorConfig) -> CollectorRegistry | None:
 
 
 def api_registry(config: ConductorConfig, registry: CollectorRegistry | None) -> CollectorRegistry | None:
-    """Return the registry that the API serves at ``/metrics``, or None."""
+    """Return *registry* if the API serves the metrics at ``/metrics``, or None if it does not."""
     return registry if config.metrics.endpoint == "api" else None
 
 
 def create_metrics_servers(config: ConductorConfig, registry: CollectorRegistry | None) -> list[MetricsServer]:
-    """Return the separate server for metrics, if the configuration asks for one."""
+    """Return a list with the separate metrics server, or an empty list if the configuration does not ask for one."""
     if registry is None or config.metrics.endpoint != "separate":
         return []
     return [MetricsServer(registry, config.metrics)]
@@ -45,9 +45,10 @@ def create_metrics_servers(config: ConductorConfig, registry: CollectorRegistry 
 
 @contextmanager
 def open_tracer(config: ConductorConfig) -> Iterator[Any]:
-    """Yield a tracer provider that exports spans by OTLP, or None without tracing. Flush the spans at the end.
+    """Yield a tracer provider that exports spans by OTLP, or None if tracing is disabled.
 
-    Raises ``ConfigurationError`` if tracing is enabled and its packages are not installed.
+    At the end of the ``with`` block, the last spans are exported, for up to 3 seconds. Raises ConfigurationError if tracing
+    is enabled and its packages are not installed.
     """
     if not config.use_tracing:
         yield None
@@ -70,6 +71,7 @@ def open_tracer(config: ConductorConfig) -> Iterator[Any]:
 
 
 def _shut_down_in_time(shutdown: Callable[[], None]) -> None:
+    """Call *shutdown* on another thread, wait for up to 3 seconds, and log a warning if it has not ended."""
     thread = threading.Thread(target=shutdown, name="last spans", daemon=True)
     thread.start()
     thread.join(_FLUSH_TIMEOUT_S)

@@ -1,4 +1,4 @@
-"""Child processes in separate sessions, with a wait for the ready line and a reliable stop."""
+"""Child processes of the demonstration and the bench: start in a separate session, wait for a line of output, and stop."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ from typing import IO, Self
 
 
 class ChildFailed(Exception):
-    """A child process ended early, or did not act in time. The message ends with the last lines of its output."""
+    """Error raised when a child process ended early or did not act in time. Its text ends with the last lines of the output."""
 
 
 class Child:
-    """A running child process. A log file receives its standard output and standard error."""
+    """A child process whose standard output and standard error go to a log file. The end of a ``with`` block stops it."""
 
     def __init__(self, name: str, arguments: Sequence[str], directory: Path, extra: Mapping[str, str] | None = None) -> None:
-        """Start *arguments* with the environment of this process and the *extra* variables."""
+        """Start the command *arguments* as a child with the log file ``NAME.log`` in *directory*.
+
+        The child gets the environment of this process and the *extra* variables.
+        """
         self.name = name
         self.log = directory / f"{name}.log"
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
@@ -52,18 +55,18 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """The process ID."""
+        """Process ID of the child, which is also the ID of its process group."""
         return self._process.pid
 
     @property
     def is_running(self) -> bool:
-        """True while the process runs."""
+        """True while the child process runs."""
         return self._process.poll() is None
 
     def wait_for_line(self, prefix: str, seconds: float) -> str:
-        """Wait for an output line that starts with *prefix*, and return the rest of that line.
+        """Wait until the child prints a line that starts with *prefix*, and return the rest of that line.
 
-        Raises :class:`ChildFailed` if the process ends first, or after *seconds*.
+        Raises :class:`ChildFailed` if the child ends first, or after *seconds*.
         """
         end = time.monotonic() + seconds
         while True:
@@ -77,23 +80,23 @@ class Child:
                 return line.removeprefix(prefix).strip()
 
     def output_tail(self, lines: int = 15) -> str:
-        """Return the last lines of the output as the end of a message, or an empty string without output."""
+        """Return the last *lines* of the log file, formatted as the end of an error message; an empty string without output."""
         written = self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]
         return ":\n  " + "\n  ".join(written) if written else ""
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal to the process."""
+        """Send the signal *number* to the child, without its descendants."""
         self._process.send_signal(number)
 
     def wait(self, seconds: float) -> int:
-        """Wait for the end of the process and return its exit code. Raise :class:`ChildFailed` after *seconds*."""
+        """Wait for the end of the child and return its exit code; raise :class:`ChildFailed` after *seconds*."""
         try:
             return self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             raise ChildFailed(f"{self.name} did not end within {seconds:g} s{self.output_tail()}") from None
 
     def stop(self, seconds: float = 20.0) -> int:
-        """Send SIGTERM, and after *seconds* SIGKILL to the whole session. Return the exit code."""
+        """Stop the child and return its exit code. Send SIGTERM; after *seconds*, send SIGKILL to its whole process group."""
         with contextlib.suppress(ProcessLookupError):
             self._process.terminate()
         try:

@@ -1,4 +1,4 @@
-"""``metald serve``: API and conductor in one process."""
+"""Command ``metald serve``, which runs API and conductor in one process; logging and exit codes of all services."""
 
 from __future__ import annotations
 
@@ -27,14 +27,17 @@ LOG = logging.getLogger("metald")
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"
 
 FAILED = 1
-"""Exit code if the service cannot run. Standard error has the reason."""
+"""Exit code if the service cannot run. Standard error holds the reason."""
 
 MISCONFIGURED = 2
 """Exit code if the command line or the configuration is wrong."""
 
 
 def serve(options: ServeOptions) -> int:
-    """Serve until SIGTERM or SIGINT. Return the exit code."""
+    """Run ``metald serve``: serve the API and drive machines until SIGTERM or SIGINT, and return the exit code.
+
+    The process locks its state directory. SIGHUP reloads the configuration. A failure is printed to standard error.
+    """
     start_logging(options.debug)
     os.umask(0o077)  # files in the state directory contain credentials, encrypted or not
     directory = options.state_dir or default_directory(os.environ)
@@ -52,7 +55,10 @@ def serve(options: ServeOptions) -> int:
 
 
 def start_logging(debug: bool) -> None:
-    """Log to standard error, with the request ID in each line."""
+    """Send the log of this process to standard error, with the request ID in each line and with secrets masked.
+
+    The level is DEBUG if *debug* is true, otherwise INFO.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter(_LOG_FORMAT))
     handler.addFilter(RequestIdFilter())
@@ -62,27 +68,33 @@ def start_logging(debug: bool) -> None:
 
 
 def _set_format(as_json: bool) -> None:
+    """Set the format of all log lines: JSON, or text."""
     formatter = JSONFormatter() if as_json else logging.Formatter(_LOG_FORMAT)
     for handler in logging.getLogger().handlers:
         handler.setFormatter(formatter)
 
 
 def _set_level(debug: bool) -> None:
+    """Set the log level: DEBUG, or INFO. Alembic logs only warnings unless *debug* is true."""
     logging.getLogger().setLevel(logging.DEBUG if debug else logging.INFO)
     logging.getLogger("alembic").setLevel(logging.DEBUG if debug else logging.WARNING)
 
 
 def _load_config(options: ServeOptions, state: Path) -> ConductorConfig:
-    """Load the configuration and apply its log options. Log a warning for each unknown option."""
+    """Load the configuration for ``metald serve`` and apply its log options; log a warning for each unknown option."""
     return _apply_log_options(load_config(options, state), options.config_files)
 
 
 def read_config(config_files: Sequence[Path]) -> ConductorConfig:
-    """Load a configuration from files alone and apply its log options. Raises ``ConfigurationError``."""
+    """Load the configuration in *config_files*, without command line options, and apply its log options.
+
+    Logs a warning for each unknown option. Raises ConfigurationError if a file is unreadable or an option is not valid.
+    """
     return _apply_log_options(ConductorConfig.load(*config_files), config_files)
 
 
 def _apply_log_options(config: ConductorConfig, files: Sequence[Path]) -> ConductorConfig:
+    """Apply the log options in *config*, log a warning for each unknown option in *files*, and return *config*."""
     _set_level(config.debug)
     _set_format(config.use_json)
     for option in find_unknown_options(files):
@@ -91,17 +103,17 @@ def _apply_log_options(config: ConductorConfig, files: Sequence[Path]) -> Conduc
 
 
 def _is_port_in_use(exc: ConfigurationError) -> bool:
-    """Return whether the cause is a port in use, which a later start may find free."""
+    """Return whether the cause of *exc* is a port in use, which may be free at a later start."""
     return isinstance(exc.__cause__, OSError) and exc.__cause__.errno == errno.EADDRINUSE
 
 
 def announce_ready(url: str) -> None:
-    """Tune the garbage collector and print the ready line that scripts wait for."""
+    """Tune the garbage collector, and print the line ``metald ready: URL``, for which scripts wait."""
     tune_garbage_collector()
     print(f"metald ready: {url}", flush=True)
 
 
 def report_failure(reason: str, code: int) -> int:
-    """Print the reason for the failure and return the exit code."""
+    """Print *reason* to standard error, and return the exit code *code*."""
     print(f"metald: {reason}", file=sys.stderr, flush=True)
     return code

@@ -1,4 +1,4 @@
-"""Configuration of ``metald serve`` from the command line and the configuration files."""
+"""Configuration of ``metald serve``, composed of command line options, configuration files and the state directory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from baremetal_sdk.config import ConductorConfig, read_sections
 
 @dataclass(frozen=True)
 class ServeOptions:
-    """Command line options of ``metald serve``. None means that the configuration files decide."""
+    """Command line options of ``metald serve``. For *host* and *port*, None leaves the choice to the configuration files."""
 
     config_files: Sequence[Path] = ()
     state_dir: Path | None = None
@@ -22,9 +22,10 @@ class ServeOptions:
 
 
 def load_config(options: ServeOptions, state: Path) -> ConductorConfig:
-    """Load the files. The command line overrides them; storage options that are not set default to paths in *state*.
+    """Return the configuration in the files of *options*, with the command line options in place of those in the files.
 
-    Raises ``ConfigurationError`` with file, section and option.
+    If the files set no database or no key file, both are in the directory *state*. Raises ConfigurationError with file,
+    section and option.
     """
     # Load the files first: the runtime's message about an unreadable or invalid file names file, section and option.
     ConductorConfig.load(*options.config_files)
@@ -33,7 +34,7 @@ def load_config(options: ServeOptions, state: Path) -> ConductorConfig:
 
 
 def owns_database(config: ConductorConfig, state: Path) -> bool:
-    """Return whether the database is the one in *state*, whose lock excludes other processes."""
+    """Return whether the configured database is the default one in the directory *state*, whose lock excludes other processes."""
     return config.database.connection == _default_database_url(state)
 
 
@@ -42,6 +43,7 @@ def _default_database_url(state: Path) -> str:
 
 
 def _overrides(options: ServeOptions, state: Path, written: dict[str, str]) -> dict[str, dict[str, Any]]:
+    """Return the options, by section, that override those in the files. *written* is the section ``database`` of the files."""
     api = {"host_ip": options.host, "port": options.port}
     database = {"connection": _default_database_url(state), "secret_key_file": str(state / "secret.key")}
     return {

@@ -1,4 +1,4 @@
-"""Simulated machines for the demonstration: Redfish BMCs on loopback, as slow as real ones."""
+"""Simulated machines for ``metald demo``: Redfish BMCs on loopback whose power changes are as slow as real ones."""
 
 from __future__ import annotations
 
@@ -20,22 +20,23 @@ from metald.processes import Child, ChildFailed
 
 _READY_TIMEOUT_S = 30.0
 _MAX_ATTEMPTS = 3
+"""Maximum number of attempts to start the emulator."""
 _POWER_DELAY_S = 2.0
-"""Delay in seconds of a power change in baremetal-fake. That of the emulator is 1 to 11 s."""
+"""Seconds that a power change takes in baremetal-fake. In the emulator, it takes 1 to 11 seconds."""
 
 
 @dataclass(frozen=True)
 class Simulation:
-    """Running BMCs: a description for the operator, and the machines behind them."""
+    """Running simulated BMCs: a description for the operator, and the machines that they manage."""
 
     description: str
     machines: tuple[DemoMachine, ...]
 
 
 def start_simulation(count: int, directory: Path, children: ExitStack) -> Simulation:
-    """Start *count* machines in sushy-tools' emulator, or in baremetal-fake if the emulator is not available.
+    """Start *count* simulated machines in sushy-tools' emulator, or in baremetal-fake if the emulator is not available.
 
-    *children* stops the processes. *directory* receives logs and state. Raises ``ChildFailed`` if neither starts.
+    *children* stops the processes at its end. *directory* receives logs and state. Raises ChildFailed if neither starts.
     """
     if importlib.util.find_spec("sushy_tools") is None:
         return start_fake_redfish(count, directory, children, "sushy-tools is not installed")
@@ -46,7 +47,7 @@ def start_simulation(count: int, directory: Path, children: ExitStack) -> Simula
 
 
 def start_emulator(count: int, directory: Path, children: ExitStack) -> Simulation:
-    """Start *count* machines in sushy-tools' emulator."""
+    """Start *count* machines in sushy-tools' emulator; raise ChildFailed if it does not start in three attempts."""
     systems = [_build_system(number) for number in range(1, count + 1)]
     for attempt in range(_MAX_ATTEMPTS):
         # Another process can take the chosen port before the emulator binds it; then another attempt follows.
@@ -62,6 +63,7 @@ def start_emulator(count: int, directory: Path, children: ExitStack) -> Simulati
 
 
 def _launch_emulator(systems: list[dict[str, Any]], directory: Path, children: ExitStack) -> str:
+    """Start the emulator at a free port, wait until it lists *systems*, and return its URL."""
     port = _free_port()
     state = directory / "emulator"
     state.mkdir(exist_ok=True)
@@ -83,7 +85,10 @@ def _launch_emulator(systems: list[dict[str, Any]], directory: Path, children: E
 
 
 def start_fake_redfish(count: int, directory: Path, children: ExitStack, reason: str) -> Simulation:
-    """Start *count* machines in baremetal-fake. *reason* says why the emulator is not used."""
+    """Start *count* machines in baremetal-fake; raise ChildFailed if it is not installed or does not start.
+
+    *reason* says why the emulator is not used. It becomes part of the description and of the error.
+    """
     if importlib.util.find_spec("baremetal_fake") is None:
         raise ChildFailed(f"{reason}, and its replacement baremetal-fake is not installed either; pip install baremetal-fake")
     command = [sys.executable, "-m", "baremetal_fake.redfish", "--machines", str(count), "--power-seconds", str(_POWER_DELAY_S)]
@@ -95,7 +100,7 @@ def start_fake_redfish(count: int, directory: Path, children: ExitStack, reason:
 
 
 def build_redfish_machine(name: str, url: str, system: str) -> DemoMachine:
-    """Return a machine behind a Redfish service that boots from virtual media."""
+    """Return a machine of the demonstration that has the Redfish system *system* at *url* and boots from virtual media."""
     fields = {
         "driver": "redfish",
         "boot_interface": "redfish-virtual-media",
@@ -107,7 +112,7 @@ def build_redfish_machine(name: str, url: str, system: str) -> DemoMachine:
 
 
 def no_proxy_environment() -> dict[str, str]:
-    """Return environment variables that disable proxies, for a process that uses loopback only."""
+    """Return environment variables that disable HTTP proxies, for a process that contacts only loopback."""
     return {"NO_PROXY": "*", "no_proxy": "*"}
 
 
@@ -129,7 +134,7 @@ def _free_port() -> int:
 
 
 def _wait_for_systems(child: Child, url: str, count: int) -> None:
-    """Wait until the service lists *count* systems."""
+    """Wait until the Redfish service at *url* lists *count* systems; raise ChildFailed after 30 seconds or if *child* ends."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     end = time.monotonic() + _READY_TIMEOUT_S
     while child.is_running and time.monotonic() < end:

@@ -1,4 +1,4 @@
-"""State directory: database, key of the credentials, and a lock against a second process."""
+"""State directory of metald: database, key of the credentials, and a lock that keeps a second process out."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pathlib import Path
 
 
 class StateError(Exception):
-    """The state directory cannot be used. The message has the reason and the remedy."""
+    """Error raised when the state directory cannot be used. Its text has the reason and the remedy."""
 
 
 def default_directory(environ: Mapping[str, str]) -> Path:
-    """Return the default state directory: ``metald`` below ``$XDG_STATE_HOME``, or below ``~/.local/state`` without it.
+    """Return the default state directory: ``metald`` below ``$XDG_STATE_HOME``, or below ``~/.local/state`` without the variable.
 
-    The XDG Base Directory Specification requires that a relative path in the variable is ignored.
+    A relative path in the variable is ignored, as the XDG Base Directory Specification requires.
     """
     configured = Path(environ.get("XDG_STATE_HOME", ""))
     base = configured if configured.is_absolute() else Path.home() / ".local" / "state"
@@ -26,9 +26,10 @@ def default_directory(environ: Mapping[str, str]) -> Path:
 
 @contextmanager
 def lock_directory(directory: Path) -> Iterator[Path]:
-    """Create *directory* if it is missing, and lock it for this process within the block.
+    """Create *directory* if it is missing, lock it for this process until the ``with`` block ends, and yield it.
 
-    Raises :class:`StateError` if another process holds the lock, or if the directory is not writable or not safe.
+    Raises :class:`StateError` if another process holds the lock, or if the directory is not writable or other users can
+    write to it.
     """
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -44,7 +45,7 @@ def lock_directory(directory: Path) -> Iterator[Path]:
 
 
 def _check_permissions(directory: Path) -> None:
-    """Reject a directory that other users can write to: they could replace the files with credentials."""
+    """Raise StateError if other users can write to *directory*, because they could replace the files with credentials."""
     if directory.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise StateError(
             f"cannot use the state directory {directory}: other users can write to it; "
@@ -54,6 +55,7 @@ def _check_permissions(directory: Path) -> None:
 
 def _lock(descriptor: int, directory: Path) -> None:
     # The kernel releases the lock when the process ends, so a crash leaves no stale lock behind.
+    """Lock the open file *descriptor* and write the process ID to it; raise StateError if another process holds the lock."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

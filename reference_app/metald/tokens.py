@@ -1,4 +1,4 @@
-"""``metald token``: API tokens for programs."""
+"""Command ``metald token``: create, list and revoke API tokens for programs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,11 @@ _SYSLOG = "/dev/log"
 
 @dataclass(frozen=True)
 class TokenOptions:
-    """Options of ``metald token``. *action* is create, list or revoke; *days* is the lifetime of a new token."""
+    """Options of ``metald token``.
+
+    *action* is create, list or revoke. *name* is the name of the token (for revoke, name or UUID). *days* is the lifetime of
+    a new token. *project* None stands for system scope.
+    """
 
     action: str
     config_files: Sequence[Path] = ()
@@ -39,9 +43,9 @@ class TokenOptions:
 
 
 def manage_tokens(options: TokenOptions) -> int:
-    """Create, list or revoke tokens in the database of the service. Return the exit code.
+    """Create, list or revoke API tokens in the database of the service, and return the exit code.
 
-    The service can keep running.
+    The service can keep running. Exit codes: 0 success, 1 failure, 2 wrong configuration.
     """
     _log_to_syslog()
     try:
@@ -54,7 +58,7 @@ def manage_tokens(options: TokenOptions) -> int:
 
 
 def _log_to_syslog() -> None:
-    """Send audit records to syslog, if the machine has it: this process does not write to the log of the service."""
+    """Send the audit records of this process to syslog, if the machine has it. The service's own log does not receive them."""
     if not os.path.exists(_SYSLOG):
         return
     handler = SysLogHandler(_SYSLOG, SysLogHandler.LOG_AUTH)
@@ -67,6 +71,7 @@ def _log_to_syslog() -> None:
 
 @contextmanager
 def _open_tokens(options: TokenOptions) -> Iterator[Tokens]:
+    """Open the database of the service and yield its tokens. Creates the state directory if it is missing."""
     os.umask(0o077)
     state = (options.state_dir or default_directory(os.environ)).absolute()
     config = load_config(ServeOptions(options.config_files, options.state_dir), state)
@@ -81,6 +86,7 @@ def _open_tokens(options: TokenOptions) -> Iterator[Tokens]:
 
 
 def _create_token(tokens: Tokens, options: TokenOptions) -> None:
+    """Create a token. Print the token itself to standard output and its description to standard error."""
     record, text = tokens.create(options.name, options.role, days=options.days, project=options.project, by=_describe_caller())
     if options.as_json:
         print(json.dumps({**_to_dict(record), "token": text}, indent=2))

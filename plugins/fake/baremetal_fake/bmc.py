@@ -119,7 +119,7 @@ class FakeBMC:
         self._command("inject_nmi", lambda _: self.machine.inject_nmi())
 
     def inspect(self) -> Inventory:
-        """Return the inventory of the machine."""
+        """Return the inventory of the machine: processors, memory, network interfaces and disks."""
         return self._read("inspect", lambda: self.machine.inventory)
 
     def get_bios(self) -> dict[str, str]:

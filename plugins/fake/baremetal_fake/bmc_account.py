@@ -80,7 +80,7 @@ class BMCCounters:
             self.turned_away += 1
 
     def count_logout(self) -> None:
-        """Count the end of a session."""
+        """Count the end of a session, which is no longer open."""
         with self._lock:
             self.open_sessions -= 1
 

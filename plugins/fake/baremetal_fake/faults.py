@@ -24,9 +24,9 @@ class Effect(StrEnum):
     REFUSE = "refuse"
     """The BMC answers the command with an error and does not carry it out."""
     LOSE = "lose"
-    """The BMC accepts the command, but the command has no effect."""
+    """The BMC answers as if it carried out the command, but the command has no effect."""
     LATE = "late"
-    """The BMC accepts the command, and the command takes effect ``seconds`` later."""
+    """The BMC answers at once, and the power command takes effect ``seconds`` later."""
     BOUNCE = "bounce"
     """The power command takes effect, and ``seconds`` later the power returns to its former state."""
     HANG = "hang"
@@ -36,13 +36,13 @@ class Effect(StrEnum):
     WRONG = "wrong"
     """The answer is not valid, and the command is not carried out. Over IPMI, it is carried out."""
     TRUNCATE = "truncate"
-    """The answer ends in the middle. Over a network, the command is carried out."""
+    """The answer ends in the middle. Over a network the command is carried out; in the process it is not."""
     MISTYPE = "mistype"
-    """The values in the answer have wrong types. Over a network, the command is carried out."""
+    """The values in the answer have wrong types. Over a network the command is carried out; in the process it is not."""
     AUTH = "auth"
-    """The BMC refuses the credentials."""
+    """The BMC refuses the credentials, and does not carry out the command."""
     EXPIRE = "expire"
-    """The BMC does not know the session any more."""
+    """The BMC ends the session, so the client must log in again, and does not carry out the command."""
     BUSY = "busy"
     """The BMC answers that it is busy, and does not carry out the command."""
 
@@ -70,7 +70,10 @@ class Fault:
 
     @classmethod
     def from_json(cls, value: Any, where: str = "fault") -> Fault:
-        """Return the fault in a JSON value; raise InvalidInput with all its problems, each with its path below *where*."""
+        """Return the fault in *value*, a JSON object.
+
+        Raises InvalidInput with all problems of the fault, each with its path below *where*.
+        """
         if not isinstance(value, Mapping):
             raise InvalidInput([Problem(where, f"{value!r} is not a fault", "it must be an object")])
         problems = list(_problems(value, where))

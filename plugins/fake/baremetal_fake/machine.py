@@ -38,7 +38,7 @@ class Timings:
     """Durations, in seconds, of the changes of a simulated machine."""
 
     power_on: float = 0.0
-    """Time to switch on."""
+    """Time to switch on, after which the machine boots."""
     power_off: float = 0.0
     """Time to switch off by a hard power off or reboot."""
     shutdown: float = 0.0

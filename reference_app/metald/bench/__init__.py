@@ -1,1 +1,1 @@
-"""``metald bench``: load tests against any server of the Bare Metal API, measured from the client side."""
+"""Load tests of ``metald bench`` against any server of the Bare Metal API, measured from the client side."""

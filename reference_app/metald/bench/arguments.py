@@ -1,4 +1,4 @@
-"""Command line arguments of ``metald bench``."""
+"""Command line arguments of ``metald bench``, and their conversion to options."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ command line is wrong; 130 the run was interrupted. The command deletes the node
 
 
 def add_bench(command: argparse.ArgumentParser) -> None:
-    """Add the arguments of ``metald bench`` to its parser."""
+    """Add the arguments of ``metald bench`` to *command*, its argparse parser."""
     command.epilog = _EPILOG
     _add_workload(command)
     _add_access(command)
@@ -32,51 +32,57 @@ def _add_workload(command: argparse.ArgumentParser) -> None:
         "--scenario",
         choices=SCENARIO_NAMES,
         default=SCENARIO_NAMES[0],
-        help="operations to run (default: create-delete)",
+        help="operations to measure: create and delete nodes, deploy nodes, or detect power changes (default: create-delete)",
     )
     add(
         "--compare",
         metavar="URL",
-        help="URL of a second server; the two are measured alternately, and the ratios are printed",
+        help="URL of a second server to measure alternately with the first; the ratios of both are printed",
     )
-    add("--nodes", metavar="N", type=_integer_type(1, 100_000), default=100, help="number of nodes (default: 100)")
+    add(
+        "--nodes",
+        metavar="N",
+        type=_integer_type(1, 100_000),
+        default=100,
+        help="number of nodes to create in each round (default: 100)",
+    )
     add(
         "--clients",
         metavar="N",
         type=_integer_type(1, 1000),
-        help="number of concurrent clients (default: 10; in the other scenarios the number of nodes, limited to 100)",
+        help="number of concurrent clients (default: 10 for create-delete; otherwise the number of nodes, limited to 100)",
     )
     add(
         "--rounds",
         metavar="N",
         type=_integer_type(1, 100),
-        help="number of rounds per server (default: 1; 2 with --compare)",
+        help="number of times that the scenario runs on each server (default: 1; 2 with --compare)",
     )
-    add("--driver", default="fake-hardware", help="driver of the nodes (default: fake-hardware)")
-    add("--fields", metavar="JSON", type=_json_object, default={}, help="additional fields of each node, as a JSON object")
-    add("--api-version", metavar="1.N", default="1.72", help="API microversion to request (default: 1.72)")
+    add("--driver", default="fake-hardware", help="driver of the nodes; power-sync always uses redfish (default: fake-hardware)")
+    add("--fields", metavar="JSON", type=_json_object, default={}, help="JSON object with additional fields for each node")
+    add("--api-version", metavar="1.N", default="1.72", help="API microversion that the clients request (default: 1.72)")
     add(
         "--timeout",
         metavar="S",
         type=_integer_type(1, 86_400),
         default=300,
-        help="time limit in seconds for a node to reach a state (default: 300)",
+        help="maximum seconds to wait for an answer, or for a node to reach a state (default: 300)",
     )
     add(
         "--dead",
         metavar="PERCENT",
         type=_integer_type(0, 99),
         default=20,
-        help="percentage of BMCs that stop answering in the power-sync scenario (default: 20)",
+        help="percentage of simulated BMCs that stop answering in the power-sync scenario (default: 20)",
     )
 
 
 def _add_access(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
-    add("--auth", choices=AUTH_METHODS, default="none", help="authentication method (default: none)")
-    add("--compare-auth", choices=AUTH_METHODS, help="authentication method for --compare (default: that of --auth)")
-    add("--cacert", metavar="FILE", help="PEM file of trusted CA certificates (default: those of the system)")
-    add("--insecure", action="store_true", help="do not verify server certificates")
+    add("--auth", choices=AUTH_METHODS, default="none", help="authentication method of the clients (default: none)")
+    add("--compare-auth", choices=AUTH_METHODS, help="authentication method for the --compare server (default: that of --auth)")
+    add("--cacert", metavar="FILE", help="PEM file with the CA certificates to trust (default: those of the system)")
+    add("--insecure", action="store_true", help="do not verify the certificates of the servers")
 
 
 def _add_output(command: argparse.ArgumentParser) -> None:
@@ -87,7 +93,7 @@ def _add_output(command: argparse.ArgumentParser) -> None:
         type=_integer_type(1, 2**31),
         action="append",
         default=[],
-        help="ID of a server process whose memory and threads are measured; repeat it for several processes",
+        help="ID of a server process whose memory and threads are measured; may be repeated (default: the listener on the port)",
     )
     add(
         "--compare-pid",
@@ -95,14 +101,19 @@ def _add_output(command: argparse.ArgumentParser) -> None:
         type=_integer_type(1, 2**31),
         action="append",
         default=[],
-        help="ID of a process of the --compare server; repeat it for several processes",
+        help="ID of a process of the --compare server whose memory and threads are measured; may be repeated",
     )
-    add("--plot", metavar="FILE", type=Path, help="write a PNG file with rate, latency, threads and memory over time")
-    add("--json", action="store_true", help="print one JSON object per line")
+    add(
+        "--plot",
+        metavar="FILE",
+        type=Path,
+        help="PNG file to write, with rate, latency, threads and memory over time; needs matplotlib",
+    )
+    add("--json", action="store_true", help="print events as JSON, one object per line, in place of text")
 
 
 def run_bench(chosen: argparse.Namespace) -> int:
-    """Run the measurement that the parsed arguments describe and return the exit code."""
+    """Run the measurement that the parsed arguments *chosen* describe, and return the exit code."""
     from metald.bench.command import BenchOptions, measure
 
     return measure(
@@ -131,7 +142,7 @@ def run_bench(chosen: argparse.Namespace) -> int:
 
 
 def _integer_type(minimum: int, maximum: int) -> Callable[[str], int]:
-    """Return an argparse type for integers from *minimum* to *maximum*."""
+    """Return an argparse type that accepts integers from *minimum* to *maximum*."""
 
     def parse(text: str) -> int:
         if not text.isascii() or not text.isdigit() or not minimum <= int(text) <= maximum:
@@ -142,6 +153,7 @@ def _integer_type(minimum: int, maximum: int) -> Callable[[str], int]:
 
 
 def _json_object(text: str) -> dict[str, Any]:
+    """Return the JSON object in *text*; raise ArgumentTypeError if the text is something else."""
     try:
         value = json.loads(text)
     except ValueError:

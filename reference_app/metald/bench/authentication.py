@@ -1,6 +1,6 @@
 """Authentication of the bench client: none, user and password, certificate, token, or a token from Keystone.
 
-Passwords and tokens come from environment variables only, never from the command line.
+Passwords and tokens come only from environment variables, never from the command line.
 """
 
 from __future__ import annotations
@@ -15,25 +15,28 @@ from metald.bench.connection import BenchConnection, ServerAddress
 
 
 class AuthenticationSetupError(Exception):
-    """Credentials are missing, or Keystone rejected them."""
+    """Error raised when a credential is missing, or when Keystone gives no token."""
 
 
 @dataclass(frozen=True)
 class EnvironmentCredentials:
-    """Credentials from environment variables, with the names that OpenStack clients use.
+    """Credentials of the bench client from environment variables, with the names that OpenStack clients use.
 
-    A variable whose name begins with *prefix* takes precedence over the plain name.
+    A variable whose name begins with *prefix* takes precedence over the variable with the plain name.
     """
 
     environment: Mapping[str, str]
     prefix: str = ""
 
     def get(self, name: str) -> str | None:
-        """Return the value of a variable such as ``OS_USERNAME``, or None if it is unset or empty."""
+        """Return the value of the variable *name*, such as ``OS_USERNAME``, or None if it is unset or empty."""
         return self.environment.get(self.prefix + name) or self.environment.get(name) or None
 
     def require(self, name: str, method: str) -> str:
-        """Return the value of a variable. Raise :class:`AuthenticationSetupError` if it is unset or empty."""
+        """Return the value of the variable *name*; raise AuthenticationSetupError if it is unset or empty.
+
+        *method* is the authentication method that the error names.
+        """
         value = self.get(name)
         if value is None:
             variable = self.prefix + name
@@ -44,7 +47,11 @@ class EnvironmentCredentials:
 
 
 class RequestAuthentication:
-    """Header lines that authenticate requests. Thread-safe: threads share one token and renew it once."""
+    """Header lines that authenticate the requests of one server. Thread-safe: threads share one token and renew it once.
+
+    Construction with *method* ``keystone`` requests a token. Raises AuthenticationSetupError if that fails or a credential
+    is missing.
+    """
 
     def __init__(
         self, method: str, credentials: EnvironmentCredentials, *, cacert: str | None = None, insecure: bool = False
@@ -57,11 +64,15 @@ class RequestAuthentication:
 
     @property
     def header_lines(self) -> str:
-        """The current header lines, each with its line end."""
+        """Present header lines, each with its line end; empty if requests need no header."""
         return self._header_lines
 
     def renew(self, rejected: str) -> bool:
-        """Replace the *rejected* header lines by those of a new token. Return whether the header lines have changed."""
+        """Request a new Keystone token after the server rejected *rejected*, the header lines of a request.
+
+        Return whether the header lines differ now, so that a retry makes sense. If another thread has renewed the token
+        meanwhile, no token is requested. Other methods than Keystone return False.
+        """
         if self._method != "keystone":
             return False
         with self._lock:
@@ -81,6 +92,7 @@ class RequestAuthentication:
         return f"X-Auth-Token: {self._request_keystone_token(user, password)}\r\n"
 
     def _request_keystone_token(self, user: str, password: str) -> str:
+        """Return a new token from Keystone; raise AuthenticationSetupError if Keystone gives none."""
         get = self._credentials.get
         domain = {"name": get("OS_USER_DOMAIN_NAME") or "Default"}
         identity = {"methods": ["password"], "password": {"user": {"name": user, "domain": domain, "password": password}}}

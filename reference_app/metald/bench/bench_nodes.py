@@ -1,4 +1,4 @@
-"""Nodes of one benchmark run: creation with a unique name prefix, and deletion at the end."""
+"""Nodes that one benchmark run creates: their unique names, and their deletion at the end."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from metald.bench.server_client import ServerClient
 from metald.client import APIError
 
 _STATES_TO_UNDEPLOY = frozenset({"active", "deploy failed", "error", "wait call-back", "deploying", "rescue", "clean failed"})
-"""Provision states in which the verb ``deleted`` has to come before the deletion of the node."""
+"""Provision states in which a node needs the verb ``deleted`` before it can be deleted."""
 _RETRY_INTERVAL_S = 0.3
 
 
 class BenchNodes:
-    """The nodes of one run. A random name prefix distinguishes them from all other nodes of the server.
+    """The nodes of one benchmark run on one server. A random name prefix distinguishes them from all other nodes of the server.
 
     *driver* and *fields* are values of each new node.
     """
@@ -30,20 +30,20 @@ class BenchNodes:
         self._fields = {"driver": driver, "resource_class": "baremetal", **fields}
 
     def build_body(self, number: int, **more: Any) -> bytes:
-        """Return the request body that creates node *number*, with *more* fields."""
+        """Return the JSON request body that creates node *number*, with *more* fields."""
         return json.dumps({**self._fields, "name": f"{self.prefix}{number:06d}", **more}).encode()
 
     def list_remaining(self) -> list[str]:
-        """Return the UUIDs of the nodes of this run that exist on the server.
+        """Return the UUIDs of the nodes of this run that still exist on the server.
 
-        The server is the only reliable source: a create request whose response was lost may have created a node.
+        The list comes from the server, because a create request whose response was lost may have created a node.
         """
         return [str(node["uuid"]) for node in self.server.list_nodes("name") if str(node["name"]).startswith(self.prefix)]
 
     def clean_up(self, timeout: float, clients: int, report: Callable[[int], None]) -> list[str]:
-        """Delete the remaining nodes with *clients* threads, for *timeout* seconds. Return the UUIDs that are left.
+        """Delete the nodes of this run that still exist, and return the UUIDs of those that remain after *timeout* seconds.
 
-        *report* receives the number of remaining nodes before each pass.
+        *clients* threads delete nodes in repeated passes. *report* receives the number of remaining nodes before each pass.
         """
         deadline = time.monotonic() + timeout
         remaining = self.list_remaining()
@@ -64,6 +64,7 @@ class BenchNodes:
         return remaining
 
     def _delete_queued(self, queue: list[str], deadline: float) -> None:
+        """Delete nodes from *queue* until it is empty or *deadline* has passed. A failed deletion is left to the next pass."""
         while queue and time.monotonic() < deadline:
             try:
                 node = queue.pop()
@@ -73,7 +74,7 @@ class BenchNodes:
                 self._delete(node, deadline)
 
     def _delete(self, node: str, deadline: float) -> None:
-        """Delete the node, and undeploy it first if its state requires that. Retry while a task holds the node."""
+        """Delete *node*, and undeploy it first if its state requires that. Retry until it is gone or *deadline* has passed."""
         while time.monotonic() < deadline:
             try:
                 return self.server.delete_node(node)

@@ -1,4 +1,4 @@
-"""Threads that act as concurrent clients, until all jobs are done or the run is interrupted."""
+"""Threads of ``metald bench`` that act as concurrent clients until all jobs are done or the run is interrupted."""
 
 from __future__ import annotations
 
@@ -15,14 +15,11 @@ T = TypeVar("T")
 
 
 class BenchInterrupted(Exception):
-    """A signal interrupted the run."""
+    """Error raised when a signal has interrupted the benchmark run."""
 
 
 class ClientThreads:
-    """A group of *clients* threads.
-
-    An :class:`APIError` of a job counts as a failure of its operation, and the other jobs continue. *stop* interrupts the run.
-    """
+    """A group of *clients* threads that run jobs and add results to *recording*. Setting *stop* interrupts the run."""
 
     def __init__(self, clients: int, recording: Recording, stop: threading.Event) -> None:
         self.clients = clients
@@ -30,9 +27,11 @@ class ClientThreads:
         self._recording = recording
 
     def run(self, operation: str, jobs: Iterable[T], work: Callable[[T], object], *, timed: bool = True) -> None:
-        """Call *work* with each of *jobs*. With *timed*, record each call as a sample of *operation*.
+        """Call *work* with each of *jobs* on the client threads, and return when all jobs are done.
 
-        Raises :class:`BenchInterrupted` after an interruption, and any other error than :class:`APIError` that a job raised.
+        With *timed*, the duration of each successful call becomes a sample of *operation*, and the whole duration becomes
+        its busy time. A job that raises :class:`APIError` is recorded as a failure of *operation*, and the other jobs
+        continue. Any other error ends the run and is raised. Raises :class:`BenchInterrupted` after an interruption.
         """
         queue = deque(jobs)
         unexpected: list[BaseException] = []

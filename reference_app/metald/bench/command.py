@@ -1,4 +1,4 @@
-"""``metald bench``: rounds per server, cleanup, progress display and exit code."""
+"""Command ``metald bench``: it runs the rounds of each server, cleans up, shows progress and result, and sets the exit code."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ from metald.processes import ChildFailed
 
 FAILED, USAGE_ERROR, INTERRUPTED = 1, 2, 130
 _CLEANUP_TIMEOUT_S = 300.0
-"""Time limit in seconds for the deletion of the nodes of one round."""
+"""Maximum seconds for the deletion of the nodes of one round."""
 _MAX_DEFAULT_CLIENTS = 100
-"""Limit of the default number of clients in scenarios that use one client per node."""
+"""Maximum of the default number of clients in scenarios that use one client per node."""
 
 SCENARIOS: dict[str, Callable[[BenchRun], None]] = {
     "create-delete": scenarios.create_and_delete,
@@ -44,12 +44,12 @@ _REQUIRED_FIELDS: dict[str, dict[str, Any]] = {
     "fake-hardware": {"network_interface": "noop", "deploy_interface": "fake", "boot_interface": "fake"},
     REDFISH_DRIVER: {"network_interface": "noop"},
 }
-"""Node fields by driver that keep the node from using services outside the server under test."""
+"""Node fields, by driver, that keep a node from using services outside the server under test."""
 
 
 @dataclass(frozen=True)
 class BenchOptions:
-    """Options of ``metald bench``. *timeout* is in seconds, *dead_share* is a fraction of 1."""
+    """Options of ``metald bench``. *timeout* is in seconds; *dead_share* is the fraction of BMCs that stop answering (0 to 1)."""
 
     url: str
     scenario: str = "create-delete"
@@ -73,7 +73,7 @@ class BenchOptions:
 
     @property
     def workload(self) -> Workload:
-        """The workload of each server."""
+        """Workload of one round, the same for each server."""
         clients = self.clients
         if clients is None:
             clients = 10 if self.scenario == "create-delete" else min(self.nodes, _MAX_DEFAULT_CLIENTS)
@@ -89,7 +89,7 @@ class BenchOptions:
 
 
 class _MeasuredServer:
-    """A server under test, its client, and the data recorded about it."""
+    """A server under test: its client, and the data recorded about it over all rounds."""
 
     def __init__(self, name: str, url: str, options: BenchOptions, *, auth: str, prefix: str, pids: tuple[int, ...]) -> None:
         self.name = name
@@ -104,7 +104,7 @@ class _MeasuredServer:
         self.leftover_nodes: list[str] = []
 
     def build_measurement(self) -> ServerMeasurement:
-        """Return the data recorded up to now."""
+        """Return the data recorded about the server so far."""
         return ServerMeasurement(
             name=self.name,
             url=self.client.address.url,
@@ -115,7 +115,10 @@ class _MeasuredServer:
 
 
 def measure(options: BenchOptions) -> int:
-    """Run the measurement, show its result, and return the exit code (0 only if all operations succeeded)."""
+    """Run ``metald bench`` with *options*, show the result, and return the exit code.
+
+    The code is 0 if all operations succeeded, 1 if one failed, 2 if an option is wrong, and 130 after an interruption.
+    """
     try:
         if options.plot is not None:
             plot.require_matplotlib()
@@ -147,12 +150,13 @@ def measure(options: BenchOptions) -> int:
 
 
 def _read_cpu_seconds() -> float:
-    """Return the CPU time of this process in seconds."""
+    """Return the CPU time in seconds that this process has used."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
 
 
 def _create_servers(options: BenchOptions) -> list[_MeasuredServer]:
+    """Return the server under test, or both servers in a comparison. A login at Keystone happens here."""
     first_name = "A" if options.compare else "server"
     first = _MeasuredServer(first_name, options.url, options, auth=options.auth, prefix="", pids=options.pids)
     if options.compare is None:
@@ -171,7 +175,10 @@ def _create_servers(options: BenchOptions) -> list[_MeasuredServer]:
 def _run_rounds(
     options: BenchOptions, servers: list[_MeasuredServer], result: BenchResult, stop: threading.Event, display: BenchDisplay
 ) -> None:
-    """Measure the servers alternately. Each round reverses their order, so that load from elsewhere affects both."""
+    """Measure the servers alternately. Each round reverses their order, so that load from elsewhere affects both.
+
+    An error that ends a round is added to *result* and ends the measurement.
+    """
     rounds = options.rounds or (2 if len(servers) > 1 else 1)
     for number in range(rounds):
         for server in servers if number % 2 == 0 else reversed(servers):
@@ -186,6 +193,7 @@ def _run_rounds(
 
 
 def _run_round(options: BenchOptions, server: _MeasuredServer, stop: threading.Event, display: BenchDisplay) -> None:
+    """Run the scenario once on *server*, then delete the nodes of the round and close the connections."""
     workload = options.workload
     nodes = BenchNodes(server.client, workload.driver, workload.fields)
     recording = server.recording
@@ -214,7 +222,10 @@ def _run_round(options: BenchOptions, server: _MeasuredServer, stop: threading.E
 
 
 def _clean_up(nodes: BenchNodes, clients: int, display: BenchDisplay, name: str) -> list[str]:
-    """Delete the remaining nodes. Return those that are left, or a name pattern if the server does not list them."""
+    """Delete the nodes of the round that still exist, and return the UUIDs of those that remain.
+
+    If the server does not list its nodes, return a name pattern instead.
+    """
     is_announced = False
 
     def announce(count: int) -> None:
@@ -232,7 +243,10 @@ def _clean_up(nodes: BenchNodes, clients: int, display: BenchDisplay, name: str)
 
 @contextmanager
 def _stop_on_signals(stop: threading.Event) -> Iterator[None]:
-    """Set *stop* at SIGINT, SIGTERM or SIGHUP, which ends the run after its cleanup. The third signal exits at once."""
+    """Within the ``with`` block, SIGINT, SIGTERM and SIGHUP set *stop*, which ends the run after its cleanup.
+
+    The third signal ends the process at once, without a cleanup.
+    """
     received: list[int] = []
 
     def handle(number: int, frame: object) -> None:

@@ -1,7 +1,7 @@
 """HTTP/1.1 connection of the bench client.
 
-It exists beside ``HTTPSession`` of the contract because the bench client must cost less than the server that it measures:
-it checks no header, enforces no deadline over the whole request, and needs no lock.
+The bench client must cost less than the server that it measures. So this connection checks no header, enforces no deadline
+over the whole request, and needs no lock, unlike ``HTTPSession`` of the contract.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ _MAX_LINE_BYTES = 65536
 
 
 class ConnectionFailed(Exception):
-    """The connection failed, or the response is incomplete. The message has the reason."""
+    """Error raised when the connection failed or the response is incomplete. Its text has the reason."""
 
 
 class BenchResponse(NamedTuple):
-    """A response: status, headers (names in lower case) and body."""
+    """A complete HTTP response: status, headers (names in lower case) and body."""
 
     status: int
     headers: dict[str, str]
@@ -28,9 +28,9 @@ class BenchResponse(NamedTuple):
 
 
 class ServerAddress:
-    """Address of a server and its TLS settings. *timeout* in seconds bounds each socket operation.
+    """Address and TLS settings of a server under test. *timeout* bounds each socket operation, in seconds.
 
-    Raises ``ValueError`` if *url* is not an HTTP or HTTPS URL.
+    *insecure* disables the check of the server's certificate. Raises ValueError if *url* is not an HTTP or HTTPS URL.
     """
 
     def __init__(self, url: str, *, cacert: str | None = None, insecure: bool = False, timeout: float = 60.0) -> None:
@@ -52,20 +52,20 @@ class ServerAddress:
                 self.tls.verify_mode = ssl.CERT_NONE
 
     def load_certificate(self, certificate: str, key: str) -> None:
-        """Load the client certificate and its key from PEM files. Raise ``ValueError`` if the URL is not HTTPS."""
+        """Load the client certificate and its private key from PEM files; raise ValueError if the URL is not HTTPS."""
         if self.tls is None:
             raise ValueError(f"{self.url}: a client certificate needs TLS; use an https URL")
         self.tls.load_cert_chain(certificate, key)
 
     @property
     def netloc(self) -> str:
-        """The value of the ``Host`` header."""
+        """Host and port, as the ``Host`` header holds them."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
 
 
 class BenchConnection:
-    """A keep-alive connection. It opens at the first request and again after a loss. Not thread-safe."""
+    """A keep-alive connection to a server under test. It opens at the first request and again after a loss. Not thread-safe."""
 
     def __init__(self, address: ServerAddress) -> None:
         self._address = address
@@ -73,9 +73,10 @@ class BenchConnection:
         self._reader: BinaryIO | None = None
 
     def request(self, method: str, path: str, headers: str, body: bytes) -> BenchResponse:
-        """Send one request and return the complete response. *headers* are lines with their line ends.
+        """Send one request and return the complete response. *headers* are header lines with their line ends.
 
-        Raises :class:`ConnectionFailed`.
+        If the server has closed the idle connection, the request is sent again once over a new connection. Raises
+        :class:`ConnectionFailed`.
         """
         is_new = self._socket is None
         head = f"{method} {self._address.prefix}{path} HTTP/1.1\r\nHost: {self._address.netloc}\r\n{headers}"
@@ -106,6 +107,10 @@ class BenchConnection:
         self._reader = self._socket = None
 
     def _exchange(self, method: str, data: bytes) -> BenchResponse:
+        """Send *data* and read the response; open the connection first if necessary.
+
+        Raises _StaleConnection if the server closed the connection before the response.
+        """
         if self._socket is None:
             self._open()
         assert self._socket is not None and self._reader is not None
@@ -163,4 +168,4 @@ class BenchConnection:
 
 
 class _StaleConnection(Exception):
-    """The server closed the connection before the first byte of a response."""
+    """Error raised when the server closed the connection before the first byte of a response."""

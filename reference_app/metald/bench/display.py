@@ -1,4 +1,4 @@
-"""Progress and result display of ``metald bench``: bars on a terminal, lines elsewhere, JSON for programs."""
+"""Displays of ``metald bench``: progress bars on a terminal, lines of text elsewhere, JSON for programs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _JSON_INTERVAL_S = 1.0
 
 
 class BenchStage(NamedTuple):
-    """The running operation. *earlier_samples* is the number of its samples from previous rounds."""
+    """The running operation of a scenario. *earlier_samples* is the number of its samples from previous rounds."""
 
     server: str
     operation: str
@@ -30,12 +30,15 @@ class BenchStage(NamedTuple):
 
     @property
     def done(self) -> int:
-        """The number of operations that succeeded in this stage."""
+        """Number of operations that succeeded in this stage."""
         return len(self.recording.samples.get(self.operation, ())) - self.earlier_samples
 
 
 class BenchDisplay:
-    """Lines of text. A thread of the display polls the recording, so that measured operations never wait for output."""
+    """Display that prints lines of text.
+
+    A thread of the display polls the recording, so that measured operations never wait for output.
+    """
 
     update_interval_s = _LINE_INTERVAL_S
 
@@ -56,11 +59,11 @@ class BenchDisplay:
             self._updater.join()
 
     def show_message(self, text: str) -> None:
-        """Show one line."""
+        """Print one line of text."""
         self.console.print(text, markup=False, soft_wrap=True)
 
     def begin_stage(self, server: str, operation: str, count: int, recording: Recording) -> None:
-        """Show that *operation* begins for *count* nodes of *server*."""
+        """Show that *operation* begins for *count* nodes of *server*, and show its progress from now on."""
         self._set_stage(server, operation, count, recording)
         self.show_message(f"{server}: {operation}, {count} nodes")
 
@@ -69,23 +72,24 @@ class BenchDisplay:
         self._stage = BenchStage(server, operation, count, recording, earlier_samples)
 
     def show_progress(self, stage: BenchStage) -> None:
-        """Show the progress of the running operation."""
+        """Print how many operations of *stage* have succeeded and failed."""
         failures = stage.recording.failure_count
         self.show_message(f"{stage.server}: {stage.operation}, {stage.done} of {stage.node_count}, {failures} failures")
 
     def show_result(self, result: BenchResult) -> None:
-        """Show the result of the measurement."""
+        """Print the result of the measurement as text."""
         for line in result.format_lines():
             self.show_message(line)
 
     def _update_periodically(self) -> None:
+        """Show the progress of the running stage at regular intervals until the display ends."""
         while not self._stop.wait(self.update_interval_s):
             if self._stage is not None:
                 self.show_progress(self._stage)
 
 
 class BenchBars(BenchDisplay):
-    """A progress bar for each stage."""
+    """Display with a progress bar for each stage on a terminal."""
 
     update_interval_s = _BAR_INTERVAL_S
 
@@ -104,7 +108,7 @@ class BenchBars(BenchDisplay):
         self._progress.stop()
 
     def begin_stage(self, server: str, operation: str, count: int, recording: Recording) -> None:
-        """Complete the bar of the previous stage and add a new one."""
+        """Complete the progress bar of the previous stage and add a bar for *operation*."""
         if self._bar is not None:
             self._update_bar()
             self._progress.stop_task(self._bar)
@@ -112,11 +116,11 @@ class BenchBars(BenchDisplay):
         self._bar = self._progress.add_task(f"{server} {operation}", total=count, note="")
 
     def show_progress(self, stage: BenchStage) -> None:
-        """Update the bar of the running stage."""
+        """Update the progress bar of the running stage."""
         self._update_bar()
 
     def show_result(self, result: BenchResult) -> None:
-        """Show the result below the bars."""
+        """Print the result below the progress bars."""
         self._update_bar()
         super().show_result(result)
 
@@ -129,7 +133,7 @@ class BenchBars(BenchDisplay):
 
 
 class BenchJSONLines(BenchDisplay):
-    """One JSON object per line."""
+    """Display that prints one JSON object per line: messages, stages, progress and the result."""
 
     update_interval_s = _JSON_INTERVAL_S
 
@@ -140,16 +144,16 @@ class BenchJSONLines(BenchDisplay):
         self._write_lock = threading.Lock()
 
     def show_message(self, text: str) -> None:
-        """Write an event of the type ``message``."""
+        """Print a JSON object of the type ``message`` with *text*."""
         self._write("message", text=text)
 
     def begin_stage(self, server: str, operation: str, count: int, recording: Recording) -> None:
-        """Write an event of the type ``stage``."""
+        """Print a JSON object of the type ``stage``: *operation* begins for *count* nodes of *server*."""
         self._set_stage(server, operation, count, recording)
         self._write("stage", server=server, operation=operation, nodes=count)
 
     def show_progress(self, stage: BenchStage) -> None:
-        """Write an event of the type ``progress``."""
+        """Print a JSON object of the type ``progress``, with the operations of *stage* that succeeded and failed."""
         self._write(
             "progress",
             server=stage.server,
@@ -160,7 +164,7 @@ class BenchJSONLines(BenchDisplay):
         )
 
     def show_result(self, result: BenchResult) -> None:
-        """Write an event of the type ``result`` with all figures."""
+        """Print a JSON object of the type ``result`` with all figures of the measurement."""
         self._write("result", **result.to_dict())
 
     def _write(self, event: str, **values: Any) -> None:
@@ -174,7 +178,7 @@ class BenchJSONLines(BenchDisplay):
 
 
 def create_display(output: TextIO = sys.stdout, *, json_lines: bool = False) -> BenchDisplay:
-    """Return the display for *output*: JSON on request, bars on a terminal, lines otherwise."""
+    """Return the display for ``metald bench``: JSON if *json_lines* is true, bars on a terminal, lines of text otherwise."""
     if json_lines:
         return BenchJSONLines(output)
     return BenchBars(output) if output.isatty() else BenchDisplay(output)

@@ -1,4 +1,4 @@
-"""Plot of a measurement: rate, latency, threads and memory over time. It needs matplotlib (``metald[plot]``)."""
+"""Plot of ``metald bench``: rate, latency, threads and memory over time. It needs matplotlib (``metald[plot]``)."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _DPI = 110
 
 
 class PlotError(Exception):
-    """matplotlib is not installed, or the file cannot be written."""
+    """Error raised when matplotlib is not installed or the plot cannot be written."""
 
 
 def require_matplotlib() -> None:
-    """Raise :class:`PlotError` if matplotlib is not installed. Call it before a measurement, not after."""
+    """Raise :class:`PlotError` if matplotlib is not installed. Call it before the measurement, so that no result is lost."""
     try:
         import matplotlib  # noqa: F401
     except ImportError as exc:
@@ -29,7 +29,10 @@ def require_matplotlib() -> None:
 
 
 def draw(result: BenchResult, path: Path) -> None:
-    """Write the plot as a PNG file. The time axis of a server covers only its own rounds. Raises :class:`PlotError`."""
+    """Write the plot of *result* to the PNG file *path*; raise :class:`PlotError` if that fails.
+
+    The time axis of a server covers only its own rounds.
+    """
     require_matplotlib()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -71,6 +74,7 @@ def draw(result: BenchResult, path: Path) -> None:
 
 
 def _draw_operations(rate: Any, latency: Any, server: ServerMeasurement, color: str) -> None:
+    """Draw the rate, and the median and 99th percentile of the latency, of all operations of *server*."""
     samples = sorted(sample for operation in server.recording.samples.values() for sample in operation)
     if not samples:
         return
@@ -84,7 +88,7 @@ def _draw_operations(rate: Any, latency: Any, server: ServerMeasurement, color: 
 
 
 def _group_by_time(samples: Sequence[OperationSample], width: float) -> Iterator[list[float]]:
-    """Yield the sorted durations of the samples that ended in each interval of *width* seconds."""
+    """Return, for each interval of *width* seconds, the sorted durations of the samples that ended in it."""
     buckets: list[list[float]] = [[] for _ in range(int(samples[-1].ended / width) + 1)]
     for sample in samples:
         buckets[int(sample.ended / width)].append(sample.seconds)
@@ -92,12 +96,12 @@ def _group_by_time(samples: Sequence[OperationSample], width: float) -> Iterator
 
 
 def _find_last_end(server: ServerMeasurement) -> float:
-    """Return the time in seconds at which the last operation of the server ended."""
+    """Return the time in seconds, on the clock of the recording, at which the last operation of *server* ended."""
     return max((sample.ended for samples in server.recording.samples.values() for sample in samples), default=0.0)
 
 
 def _mark_operations(axes: Any, server: ServerMeasurement) -> None:
-    """Write the name of each operation at the start of its first sample."""
+    """Mark the start of the first sample of each operation with a line and the name of the operation."""
     for operation, samples in server.recording.samples.items():
         if samples:
             begin = max(0.0, min(sample.ended - sample.seconds for sample in samples))

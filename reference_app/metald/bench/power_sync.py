@@ -1,4 +1,4 @@
-"""Power sync scenario: the delay until a server shows a power change, while other BMCs do not answer."""
+"""Scenario ``power-sync`` of ``metald bench``: how long a server takes to show a power change while other BMCs do not answer."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from metald.client import APIError
 from metald.processes import Child, ChildFailed
 
 REDFISH_DRIVER = "redfish"
-"""Driver of the nodes in this scenario, which needs real BMC connections."""
+"""Driver of the nodes in this scenario, because it needs network connections to BMCs."""
 _READY_TIMEOUT_S = 60.0
 _POLL_INTERVAL_S = 0.5
 _BMC_TIMEOUT_S = 10.0
@@ -33,23 +33,23 @@ _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 @dataclass(frozen=True)
 class SimulatedMachine:
-    """A simulated machine: URL of its BMC and path of its Redfish system."""
+    """A simulated machine: the URL of its BMC, and the path of its Redfish system."""
 
     address: str
     system: str
 
     @property
     def driver_info(self) -> dict[str, str]:
-        """The ``driver_info`` of a node for this machine."""
+        """``driver_info`` for a node that uses this machine."""
         return {"redfish_address": self.address, "redfish_system_id": self.system}
 
     def read_power(self) -> str:
-        """Return the power state that the BMC reports: ``On`` or ``Off``."""
+        """Read the power state directly from the BMC, and return it: ``On`` or ``Off``."""
         with _OPENER.open(self.address + self.system, timeout=_BMC_TIMEOUT_S) as response:
             return str(json.load(response)["PowerState"])
 
     def set_power(self, on: bool) -> None:
-        """Switch the machine on or off directly at its BMC, without the server under test."""
+        """Switch the machine on or off directly at its BMC, so that the server under test has to notice the change."""
         body = json.dumps({"ResetType": "On" if on else "ForceOff"}).encode()
         url = f"{self.address}{self.system}/Actions/ComputerSystem.Reset"
         request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
@@ -57,10 +57,11 @@ class SimulatedMachine:
 
 
 def measure_power_sync(run: BenchRun) -> None:
-    """Enroll simulated machines, stop some BMCs, switch the other machines, and wait until the server notices each change.
+    """Run the scenario: enroll simulated machines, suspend some BMCs, switch the other machines, and wait for the server.
 
-    A server also notices a change if it switches the machine back. One more client reads a node all the time, to measure the
-    effect of power sync on API requests.
+    For each switched machine, the time until the server notices the change is recorded. A server also notices a change if it
+    switches the machine back. Meanwhile, another client reads a node all the time, to measure the effect of power sync on
+    API requests.
     """
     dead_count = round(run.workload.nodes * run.workload.dead_share)
     with ExitStack() as children:
@@ -77,7 +78,10 @@ def measure_power_sync(run: BenchRun) -> None:
 def _start_bmcs(
     name: str, count: int, network: str, directory: Path, children: ExitStack
 ) -> tuple[Child | None, list[SimulatedMachine]]:
-    """Start *count* BMCs of baremetal-fake, each with a separate loopback address. Return their process and machines."""
+    """Start *count* BMCs of baremetal-fake in one process, each at its own address in *network*.
+
+    Return the process and the machines; no process if *count* is 0. Raises ChildFailed if the BMCs do not start.
+    """
     if count < 1:
         return None, []
     if importlib.util.find_spec("baremetal_fake") is None:
@@ -89,7 +93,7 @@ def _start_bmcs(
 
 
 def _enroll_machines(run: BenchRun, machines: list[SimulatedMachine]) -> dict[str, SimulatedMachine]:
-    """Create a manageable node for each machine. Return the machines by node UUID."""
+    """Create a node for each machine, make it manageable, and return the machines by node UUID."""
     nodes: dict[str, SimulatedMachine] = {}
 
     def create(job: tuple[int, SimulatedMachine]) -> None:
@@ -105,7 +109,10 @@ def _enroll_machines(run: BenchRun, machines: list[SimulatedMachine]) -> dict[st
 
 @contextmanager
 def _suspend(child: Child | None) -> Iterator[None]:
-    """Suspend the BMC process within the block. Its BMCs then accept connections but never answer, like hung BMCs."""
+    """Suspend the BMC process *child* until the ``with`` block ends.
+
+    Its BMCs accept connections but never answer, as hung BMCs do.
+    """
     if child is None:
         yield
         return
@@ -119,7 +126,7 @@ def _suspend(child: Child | None) -> Iterator[None]:
 
 @contextmanager
 def _read_in_background(run: BenchRun, uuid: str) -> Iterator[None]:
-    """Read a node ten times per second within the block, and record the reads."""
+    """Read the node *uuid* ten times per second until the ``with`` block ends, and record the reads as ``read meanwhile``."""
     stop = threading.Event()
 
     def read_repeatedly() -> None:
@@ -142,7 +149,10 @@ def _read_in_background(run: BenchRun, uuid: str) -> Iterator[None]:
 
 
 def _measure_power_changes(run: BenchRun, nodes: dict[str, SimulatedMachine]) -> None:
-    """Switch all machines, and record the time until the server notices each change."""
+    """Switch all machines in *nodes*, and record as ``power seen`` the time until the server notices each change.
+
+    A change that the server does not notice within the timeout of the workload is recorded as a failure.
+    """
     run.begin_stage("power seen", len(nodes))
     before = {uuid: machine.read_power() for uuid, machine in nodes.items()}
     pending: dict[str, float] = {}
@@ -165,7 +175,10 @@ def _measure_power_changes(run: BenchRun, nodes: dict[str, SimulatedMachine]) ->
 
 
 def _read_power_states(run: BenchRun) -> dict[str, Any]:
-    """Return the power state that the server shows, by node UUID."""
+    """Return the power states that the server shows, by node UUID.
+
+    If the request fails, record a failure and return no states.
+    """
     try:
         return {str(node["uuid"]): node["power_state"] for node in run.server.list_nodes("power_state")}
     except APIError as exc:
@@ -174,6 +187,6 @@ def _read_power_states(run: BenchRun) -> dict[str, Any]:
 
 
 def _has_noticed(machine: SimulatedMachine, before: str, shown: Any) -> bool:
-    """Return whether the server shows the new power state, or has switched the machine back to its state *before*."""
+    """Return whether *shown* is the new power state of *machine*, or the server has switched it back to its state *before*."""
     expected = "power off" if before == "On" else "power on"
     return shown == expected or (shown is not None and machine.read_power() == before)

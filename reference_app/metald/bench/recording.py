@@ -1,4 +1,4 @@
-"""Recording of samples and failures, and the statistics over them."""
+"""Recording of the samples and failures that ``metald bench`` measures, and statistics over them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 _MAX_REASON_LENGTH = 300
-"""Maximum number of characters of a recorded failure reason."""
+"""Maximum number of characters of a recorded failure reason. The rest is cut off."""
 
 
 class OperationSample(NamedTuple):
-    """A successful operation: end time on the clock of the recording, and duration, both in seconds."""
+    """Sample of one successful operation: its end, on the clock of the recording, and its duration. Both are in seconds."""
 
     ended: float
     seconds: float
@@ -23,7 +23,9 @@ class OperationSample(NamedTuple):
 
 @dataclass(frozen=True)
 class OperationFigures:
-    """Statistics of one operation. Times are in seconds.
+    """Statistics of all samples and failures of one operation.
+
+    Times are in seconds; median, p99 and longest cover only successes.
 
     *rate* is the number of successful operations per second of *seconds*, the time during which the operation ran.
     """
@@ -38,12 +40,12 @@ class OperationFigures:
     longest: float
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the statistics as JSON-compatible data."""
+        """Return the statistics as a dict for JSON, with times rounded to microseconds."""
         return {name: round(value, 6) if isinstance(value, float) else value for name, value in asdict(self).items()}
 
 
 class Recording:
-    """All samples and failures of one server.
+    """All samples and failures of one server under test, by operation.
 
     Client threads append samples without a lock, because ``list.append`` is atomic; a sample must cost almost nothing.
     """
@@ -57,7 +59,7 @@ class Recording:
         self._lock = threading.Lock()
 
     def resume(self) -> None:
-        """Start the clock of the recording. It runs only during rounds of its server."""
+        """Start the clock of the recording at the start of a round of its server."""
         self._resumed_at = time.perf_counter()
 
     def pause(self) -> None:
@@ -65,39 +67,43 @@ class Recording:
         self._elapsed_before_s, self._resumed_at = self.now(), None
 
     def now(self) -> float:
-        """Return the clock of the recording: the seconds that rounds of its server have lasted."""
+        """Return the time of the recording's clock: the seconds that all rounds of its server have lasted so far."""
         return self._elapsed_before_s + (0.0 if self._resumed_at is None else time.perf_counter() - self._resumed_at)
 
     def add(self, operation: str, seconds: float) -> None:
-        """Record an operation that has just succeeded and took *seconds*."""
+        """Record a sample of *operation*, which has just succeeded and took *seconds*."""
         self.samples.setdefault(operation, []).append(OperationSample(self.now(), seconds))
 
     def add_failure(self, operation: str, reason: str) -> None:
-        """Record a failed operation."""
+        """Record a failure of *operation*. Failures with the same *reason* are counted together."""
         with self._lock:
             self.failures[operation, reason[:_MAX_REASON_LENGTH]] += 1
 
     def add_busy_time(self, operation: str, seconds: float) -> None:
-        """Add to the wall clock time during which any client ran *operation*."""
+        """Add *seconds* to the wall clock time during which clients ran *operation*. The rate is computed over this time."""
         with self._lock:
             self._busy_s[operation] = self._busy_s.get(operation, 0.0) + seconds
 
     @property
     def success_count(self) -> int:
-        """The number of successful operations."""
+        """Number of successful operations."""
         return sum(map(len, list(self.samples.values())))
 
     @property
     def failure_count(self) -> int:
-        """The number of failed operations."""
+        """Number of failed operations."""
         return sum(self.failures.values())
 
     def compute_figures(self) -> list[OperationFigures]:
-        """Return the statistics of each operation, in the order of the first samples."""
+        """Compute the statistics of each recorded operation from its samples and failures.
+
+        The operations are in the order in which their first samples were recorded. Operations without a success come last.
+        """
         operations = dict.fromkeys([*self.samples, *(operation for operation, _ in self.failures)])
         return [self._compute_figures_of(operation) for operation in operations]
 
     def _compute_figures_of(self, operation: str) -> OperationFigures:
+        """Return the statistics of *operation*. Without a busy time, the rate covers the span from first start to last end."""
         samples = self.samples.get(operation, [])
         times = sorted(sample.seconds for sample in samples)
         seconds = self._busy_s.get(operation) or _compute_span(samples)
@@ -114,11 +120,11 @@ class Recording:
 
 
 def quantile(ordered: Sequence[float], share: float) -> float:
-    """Return the element of the sorted values at *share* (0 to 1) of their number, or 0 if there are none."""
+    """Return the element of *ordered* (ascending values) at the position *share* (0 to 1) of its length, or 0 if it is empty."""
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
 
 
 def _compute_span(samples: Iterable[OperationSample]) -> float:
-    """Return the seconds from the start of the first operation to the end of the last one."""
+    """Return the seconds from the start of the first of *samples* to the end of the last one, or 0 without samples."""
     intervals = [(sample.ended - sample.seconds, sample.ended) for sample in samples]
     return max((end for _, end in intervals), default=0.0) - min((begin for begin, _ in intervals), default=0.0)

@@ -1,4 +1,4 @@
-"""Memory and threads of a server, from ``/proc`` for processes on this machine and from ``/metrics`` otherwise."""
+"""Memory and threads of a server under test: from ``/proc`` for processes on this machine, from ``/metrics`` otherwise."""
 
 from __future__ import annotations
 
@@ -13,27 +13,33 @@ from typing import NamedTuple
 from metald.bench.connection import ServerAddress
 
 SAMPLE_INTERVAL_S = 0.5
+"""Seconds between two samples of the resource usage."""
 _METRICS_TIMEOUT_S = 5.0
 _PROC = Path("/proc")
 _TCP_LISTEN = "0A"
-"""State of a listening socket in ``/proc/net/tcp``."""
+"""Code of a listening socket in ``/proc/net/tcp``."""
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class UsageSample(NamedTuple):
-    """Resource usage of all processes of a server. None stands for an unknown value."""
+    """Resource usage of all processes of a server at one time. None stands for an unknown value."""
 
     at: float
-    """Time on the clock of the sampler."""
+    """Time in seconds on the clock of the sampler."""
     memory: float | None
     """Resident memory in bytes."""
     threads: float | None
+    """Number of threads."""
 
 
 class UsageSampler:
-    """Samples the resource usage of a server in a background thread, within a ``with`` block. *now* supplies timestamps.
+    """Background thread that samples memory and threads of a server while a ``with`` block runs.
 
-    Without *pids* the sampler looks for the local processes that listen on the port of the server.
+    *now* returns the time of a sample.
+
+    *pids* are server processes on this machine; their descendants are included. Without *pids*, the sampler looks for local
+    processes that listen on the port of the server. If there are none, it reads ``/metrics`` of the server. It stops when
+    neither source has values.
     """
 
     def __init__(self, address: ServerAddress, pids: Sequence[int], now: Callable[[], float]) -> None:
@@ -67,7 +73,7 @@ class UsageSampler:
                 return
 
     def _read_metrics(self) -> tuple[float | None, float | None]:
-        """Return memory and threads from the metrics of the server, None if it has none."""
+        """Return memory in bytes and number of threads from ``/metrics`` of the server, each None if it is unknown."""
         url = f"{self._address.url}/metrics"
         with suppress(OSError, ValueError), _OPENER.open(url, timeout=_METRICS_TIMEOUT_S) as response:
             text = response.read().decode("utf-8", "replace")
@@ -79,12 +85,13 @@ class UsageSampler:
 
 
 def find_listeners(port: int) -> list[int]:
-    """Return the IDs of the processes that listen on a local TCP port. Processes of other users may be invisible."""
+    """Return the IDs of the local processes that listen on TCP port *port*. Processes of other users may be missing."""
     sockets = {f"socket:[{inode}]" for inode in _list_listening_inodes(port)}
     return sorted(pid for pid in _list_pids() if sockets and _has_any_socket(pid, sockets))
 
 
 def _list_listening_inodes(port: int) -> Iterable[str]:
+    """Yield the inode of each local socket that listens on TCP port *port*."""
     for table in ("tcp", "tcp6"):
         with suppress(OSError):
             for line in (_PROC / "net" / table).read_text(encoding="ascii").splitlines()[1:]:
@@ -94,6 +101,7 @@ def _list_listening_inodes(port: int) -> Iterable[str]:
 
 
 def _has_any_socket(pid: int, sockets: set[str]) -> bool:
+    """Return whether process *pid* has one of *sockets* open; False if the process is not accessible."""
     with suppress(OSError):
         return any(str(link.readlink()) in sockets for link in (_PROC / str(pid) / "fd").iterdir())
     return False
@@ -104,7 +112,7 @@ def _list_pids() -> list[int]:
 
 
 def _read_processes(root_pids: Sequence[int]) -> tuple[float | None, float | None]:
-    """Return memory and threads of the processes and all their descendants, None if no process exists."""
+    """Return memory in bytes and number of threads of the processes and all their descendants; None, None if none exists."""
     memory, threads, is_found = 0.0, 0.0, False
     for pid in _find_process_tree(root_pids):
         with suppress(OSError, ValueError, KeyError):
@@ -117,6 +125,7 @@ def _read_processes(root_pids: Sequence[int]) -> tuple[float | None, float | Non
 
 
 def _find_process_tree(root_pids: Sequence[int]) -> set[int]:
+    """Return the IDs of the processes *root_pids* and all their descendants."""
     visited: set[int] = set()
     queue = list(root_pids)
     while queue:
@@ -133,4 +142,5 @@ def _find_process_tree(root_pids: Sequence[int]) -> set[int]:
 
 
 def _is_local(host: str) -> bool:
+    """Return whether *host* is a loopback address or ``localhost``."""
     return host in ("localhost", "::1") or host.startswith("127.")

@@ -1,4 +1,4 @@
-"""Result of a measurement: the figures of one server, or of two servers with their ratios."""
+"""Result of ``metald bench``: the measurement of one server, or of two servers with their ratios."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from metald.bench.resource_usage import UsageSample
 
 _BYTES_PER_MIB = 1024 * 1024
 _MAX_REASONS = 10
-"""Maximum number of failure reasons in a report."""
+"""Maximum number of different failure reasons in a report, the most frequent first."""
 
 
 @dataclass
 class ServerMeasurement:
-    """The data of one server."""
+    """All data measured at one server: samples, failures, resource usage, and nodes that remain."""
 
     name: str
     url: str
     recording: Recording
     usage_samples: Sequence[UsageSample] = ()
     leftover_nodes: Sequence[str] = ()
-    """UUIDs of nodes that the cleanup could not delete, or their name pattern."""
+    """UUIDs of the nodes that the cleanup could not delete, or a pattern of their names."""
 
     @property
     def peak_memory(self) -> float | None:
-        """The maximum of the resident memory in bytes, or None if it is unknown."""
+        """Maximum of the resident memory in bytes, or None if it is unknown."""
         return max((sample.memory for sample in self.usage_samples if sample.memory is not None), default=None)
 
     @property
     def peak_threads(self) -> float | None:
-        """The maximum number of threads, or None if it is unknown."""
+        """Maximum number of threads, or None if it is unknown."""
         return max((sample.threads for sample in self.usage_samples if sample.threads is not None), default=None)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the measurement as JSON-compatible data."""
+        """Return the measurement of the server as a dict for JSON, with its statistics, failures and resource usage."""
         failures = [
             {"operation": operation, "reason": reason, "count": count}
             for (operation, reason), count in self.recording.failures.most_common(_MAX_REASONS)
@@ -54,7 +54,7 @@ class ServerMeasurement:
 
 @dataclass
 class BenchResult:
-    """The result of one measurement. *own_cpu_s* is the CPU time of the bench client in seconds."""
+    """Result of one measurement. *own_cpu_s* is the CPU time of the bench client in seconds."""
 
     scenario: str
     nodes: int
@@ -64,18 +64,18 @@ class BenchResult:
     request_count: int = 0
     interrupted: bool = False
     problems: list[str] = field(default_factory=list)
-    """Errors that ended the measurement, as opposed to failures of single operations."""
+    """Errors that ended the measurement. Failures of single operations are in the recordings."""
 
     @property
     def ok(self) -> bool:
-        """True if all operations of all servers succeeded and no node is left."""
+        """True if every server completed an operation, no operation failed, no node remains, and no error ended the run."""
         for server in self.servers:
             if server.recording.failure_count or server.leftover_nodes or not server.recording.success_count:
                 return False
         return not self.problems and not self.interrupted
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the result as JSON-compatible data."""
+        """Return the result as a dict for JSON, with the measurements of all servers and their ratios."""
         return {
             "ok": self.ok,
             "interrupted": self.interrupted,
@@ -90,9 +90,9 @@ class BenchResult:
         }
 
     def compute_ratios(self) -> dict[str, dict[str, float]]:
-        """Return, by operation, the rate and the median time of the first server divided by those of the second.
+        """Return the ratios of the first server to the second, by operation: rate, and median time.
 
-        The result is empty if only one server was measured.
+        Only operations that both servers ran are included. The result is empty if only one server was measured.
         """
         if len(self.servers) != 2:
             return {}
@@ -109,7 +109,7 @@ class BenchResult:
         }
 
     def format_lines(self) -> Iterator[str]:
-        """Yield the result as lines of text."""
+        """Yield the lines of the text report."""
         for server in self.servers:
             yield from _format_server(server)
         if ratios := self.compute_ratios():
@@ -131,6 +131,7 @@ class BenchResult:
 
 
 def _format_server(server: ServerMeasurement) -> Iterator[str]:
+    """Yield the lines of the text report about one server."""
     yield ""
     yield f"{server.name}: {server.url}"
     yield f"  {'operation':<16} {'done':>7} {'failed':>7} {'per s':>9} {'median ms':>10} {'p99 ms':>10} {'longest ms':>11}"
@@ -151,10 +152,12 @@ def _format_server(server: ServerMeasurement) -> Iterator[str]:
 
 
 def _format_figures(figures: OperationFigures) -> str:
+    """Return the line of the text report with the statistics of one operation."""
     columns = ((figures.median, 10), (figures.p99, 10), (figures.longest, 11))
     times = "".join(f" {seconds * 1000:>{width}.1f}" for seconds, width in columns)
     return f"  {figures.operation:<16} {figures.count:>7} {figures.failures:>7} {figures.rate:>9.1f}{times}"
 
 
 def _divide(first: float, second: float) -> float:
+    """Return *first* divided by *second*, rounded to three digits; 0 if *second* is 0."""
     return round(first / second, 3) if second else 0.0

@@ -1,4 +1,4 @@
-"""Scenarios of a measurement: creation and deletion of nodes, and deployments."""
+"""Scenarios ``create-delete`` and ``deploy`` of ``metald bench``, and the parts that scenarios share."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from metald.bench.state_watcher import POLL_INTERVAL_S, StateWatcher
 from metald.client import APIError
 
 DEPLOYMENT_VERBS = (("manage", "manageable"), ("provide", "available"), ("active", "active"), ("deleted", "available"))
-"""The provision verbs of a deployment, each with the state that it leads to."""
+"""Provision verbs of a deployment in order, each with the state in which it ends."""
 _MAX_RETRY_INTERVAL_S = 1.0
 
 
 @dataclass(frozen=True)
 class Workload:
-    """Size of the load on a server. *timeout* in seconds bounds each wait for a state."""
+    """Size and kind of the load on a server. *timeout* bounds each wait for a state, in seconds."""
 
     nodes: int
     clients: int
@@ -30,12 +30,12 @@ class Workload:
     fields: dict[str, Any] = field(default_factory=dict)
     timeout: float = 300.0
     dead_share: float = 0.2
-    """Fraction of the BMCs that stop answering in the power-sync scenario."""
+    """Fraction (0 to 1) of the BMCs that stop answering in the power-sync scenario."""
 
 
 @dataclass
 class BenchRun:
-    """One round of one server."""
+    """One round of a scenario on one server."""
 
     server: ServerClient
     recording: Recording
@@ -43,15 +43,15 @@ class BenchRun:
     stop: threading.Event
     nodes: BenchNodes
     begin_stage: Callable[[str, int], None]
-    """Callback at the start of an operation, with its name and the number of nodes."""
+    """Callback to show that an operation begins. It takes the name of the operation and the number of nodes."""
 
     @property
     def client_threads(self) -> ClientThreads:
-        """The client threads of the workload."""
+        """New group of client threads, of the size that the workload sets."""
         return ClientThreads(self.workload.clients, self.recording, self.stop)
 
     def create_nodes(self) -> list[str]:
-        """Create all nodes of the workload and return their UUIDs."""
+        """Create all nodes of the workload as operation ``create``, and return the UUIDs of those that were created."""
         uuids: list[str] = []
         self.begin_stage("create", self.workload.nodes)
         bodies = [self.nodes.build_body(number) for number in range(self.workload.nodes)]
@@ -59,7 +59,7 @@ class BenchRun:
         return uuids
 
     def delete_nodes(self, uuids: list[str]) -> None:
-        """Delete the nodes."""
+        """Delete the nodes *uuids* as operation ``delete``."""
         self.begin_stage("delete", len(uuids))
         self.client_threads.run("delete", uuids, self._delete_node)
 
@@ -69,7 +69,8 @@ class BenchRun:
     def retry_while_busy(self, request: Callable[[], Any]) -> None:
         """Call *request* until it succeeds. Retry while the node is locked or the server has no free worker.
 
-        Raises the last :class:`APIError` at the timeout of the workload, and :class:`BenchInterrupted` at an interruption.
+        Raises the last :class:`APIError` at the timeout of the workload, and any other one at once. Raises
+        :class:`BenchInterrupted` at an interruption.
         """
         deadline = time.monotonic() + self.workload.timeout
         while True:
@@ -84,7 +85,7 @@ class BenchRun:
 
 
 def create_and_delete(run: BenchRun) -> None:
-    """Create nodes, read each node, and delete the nodes."""
+    """Run the scenario ``create-delete``: create nodes, read each node, and delete the nodes."""
     uuids = run.create_nodes()
     run.begin_stage("read", len(uuids))
     run.client_threads.run("read", uuids, run.server.get_node)
@@ -92,7 +93,10 @@ def create_and_delete(run: BenchRun) -> None:
 
 
 def deploy(run: BenchRun) -> None:
-    """Take nodes through manage, provide, active and deleted. Each verb runs on all nodes before the next verb begins."""
+    """Run the scenario ``deploy``: create nodes, run the verbs manage, provide, active and deleted, and delete the nodes.
+
+    Each verb runs on all nodes before the next verb begins.
+    """
     uuids = run.create_nodes()
     with StateWatcher(run.server, run.stop) as watcher:
         for verb, state in DEPLOYMENT_VERBS:
@@ -101,7 +105,7 @@ def deploy(run: BenchRun) -> None:
 
 
 def run_verb(run: BenchRun, watcher: StateWatcher, uuids: list[str], *, verb: str, state: str) -> None:
-    """Send a provision verb to all nodes, and record how long each takes to reach *state*."""
+    """Send the provision *verb* to all nodes, and record as operation *verb* how long each node takes to reach *state*."""
 
     def provision(uuid: str) -> None:
         run.retry_while_busy(lambda: run.server.set_provision_state(uuid, verb))

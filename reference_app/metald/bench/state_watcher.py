@@ -1,4 +1,4 @@
-"""Waiting for node states: one thread lists all nodes, and the client threads wait for its listings."""
+"""Waits of ``metald bench`` for node states: one thread lists all nodes, and the client threads wait for its listings."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from metald.bench.server_client import ServerClient
 from metald.client import APIError
 
 POLL_INTERVAL_S = 0.25
-"""Maximum pause in seconds between two listings. It bounds the measurement error of a state change."""
+"""Maximum seconds between two listings. It bounds the measurement error of a state change."""
 _MIN_PAUSE_S = 0.02
 _PAUSE_FACTOR = 4.0
-"""Pause between two listings, as a multiple of the duration of the last one: fast servers are measured more precisely."""
+"""Pause between two listings as a multiple of the duration of the last listing. So fast servers are measured more precisely."""
 _LISTING_TIMEOUT_S = 2.0
 _FIELDS = ("provision_state", "target_provision_state", "reservation", "last_error", "power_state")
 
 
 class StateWatcher:
-    """Polls the states of all nodes in a background thread, within a ``with`` block. Thread-safe."""
+    """Background thread that lists the states of all nodes of a server while a ``with`` block runs. Thread-safe."""
 
     def __init__(self, server: ServerClient, stop: threading.Event) -> None:
         self._server = server
@@ -40,9 +40,10 @@ class StateWatcher:
         self._thread.join()
 
     def wait_until_settled(self, uuid: str, expected_state: str, timeout: float) -> None:
-        """Wait until a node without reservation and target state is in *expected_state*. *timeout* is in seconds.
+        """Wait until the node *uuid* is in *expected_state* without a reservation and a target state.
 
-        Call it right after the server accepted a verb. Raises :class:`APIError` if the node fails or at the timeout.
+        Call it directly after the server accepted a verb. Raises :class:`APIError` if the node fails, or after *timeout*
+        seconds, and :class:`BenchInterrupted` at an interruption.
         """
         begin = time.monotonic()
         while True:
@@ -57,7 +58,11 @@ class StateWatcher:
                 raise APIError(f"provision state is '{state}' after {timeout:g} s, not '{expected_state}'")
 
     def _wait_for_listing(self, uuid: str, not_before: float) -> dict[str, Any]:
-        """Return the node from the next listing that began after *not_before*, or an empty dict without such a listing."""
+        """Wait for a new listing that began after *not_before*, and return the node *uuid* in it.
+
+        Return an empty dict if no such listing arrives within 2 seconds or it lacks the node. Raises BenchInterrupted at an
+        interruption.
+        """
         with self._changed:
             # A listing that began before the verb was accepted may show the state before the verb.
             previous = self._listed_at
@@ -67,6 +72,7 @@ class StateWatcher:
             return self._nodes.get(uuid, {}) if self._listed_at > not_before else {}
 
     def _poll(self) -> None:
+        """List all nodes repeatedly and wake the waiting threads, until the ``with`` block ends. A failed listing is skipped."""
         duration = POLL_INTERVAL_S
         while not self._closed.wait(min(POLL_INTERVAL_S, max(_MIN_PAUSE_S, _PAUSE_FACTOR * duration))):
             begin = time.monotonic()

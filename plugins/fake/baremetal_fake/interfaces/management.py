@@ -91,7 +91,7 @@ class FakeManagement(
             bmc.insert_media(device, image_url)
 
     def detach_virtual_media(self, task: Task, devices: Sequence[VirtualMediaDevice] | None = None) -> None:
-        """Eject the images of *devices*, or of all devices if it is None."""
+        """Eject the images of the virtual media *devices*, or of all devices if it is None."""
         with self.bmc(task) as bmc:
             for device in [None] if devices is None else devices:
                 bmc.eject_media(device)

@@ -19,7 +19,7 @@ RAKP_1, RAKP_2, RAKP_3, RAKP_4 = 0x12, 0x13, 0x14, 0x15
 """Payload types of RMCP+ packets (IPMI 2.0, table 13-16)."""
 
 ENCRYPTED, AUTHENTICATED = 0x80, 0x40
-"""Flags in the byte of the payload type."""
+"""Flags in the byte of the payload type: the payload is encrypted, and the packet has an integrity code."""
 _MAX_DATAGRAM_BYTES = 1024
 _SESSION_HEADER_BYTES = 12
 _NEXT_HEADER = 0x07

@@ -44,7 +44,7 @@ class RedfishBMC:
         self.subscriptions: dict[str, dict[str, Any]] = {}
         self.check_image = check_image
         self.overruns = 0
-        """Number of requests refused because of the limit of requests in flight."""
+        """Number of requests that the BMC refused, because too many requests were in flight."""
         self._consecutive_failures = 0
         self._router = router
         self._names = dict.fromkeys(names)
@@ -55,7 +55,7 @@ class RedfishBMC:
         return list(self._names)
 
     def machine(self, name: str) -> Machine:
-        """Return the machine *name*; raise RedfishError if the BMC does not manage it."""
+        """Return the simulated machine *name*; raise RedfishError (HTTP 404) if the BMC does not manage it."""
         if name not in self._names:
             raise missing_resource(name)
         return self.rack.machine(name)

@@ -44,7 +44,7 @@ class BMCState(Protocol):
         """Names of the machines that the BMC manages."""
 
     def machine(self, name: str) -> Machine:
-        """Return the machine *name*; raise RedfishError if the BMC does not manage it."""
+        """Return the simulated machine *name*; raise RedfishError (HTTP 404) if the BMC does not manage it."""
 
     def first_machine(self) -> Machine:
         """Return the first machine of the BMC. Its fault plan also applies to requests that concern no machine."""

@@ -34,6 +34,6 @@ class BMCOptions:
     parallel_limit: int | None = None
     """Maximum number of requests in flight at one BMC. The BMC answers HTTP 500 to further ones. None: no limit."""
     location_light: bool = False
-    """Whether systems have ``LocationIndicatorActive``, as newer services do, in place of ``IndicatorLED``."""
+    """Whether systems show their light as ``LocationIndicatorActive``, as newer BMCs do. If false, they have ``IndicatorLED``."""
     forgets_boot_mode: bool = False
-    """Whether a boot override without a mode resets the boot mode to legacy, as some services do."""
+    """Whether a boot override without a mode resets the boot mode to legacy, as some BMCs do."""

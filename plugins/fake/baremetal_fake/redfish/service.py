@@ -74,7 +74,7 @@ class RedfishService(BackgroundService):
         self.idle_timeout = idle_timeout
         self.statistics = Statistics()
         self.certificate: str | None = None
-        """File of the certificate (PEM) for clients to trust, while the service runs with TLS."""
+        """Path of the PEM certificate that clients must trust while the service runs with TLS; None otherwise."""
         router = build_router()
         groups = [self.names] if len(addresses) == 1 else [[name] for name in self.names]
         self._bmcs = [RedfishBMC(self.rack, group, router, self.options, check_image) for group in groups]
@@ -85,7 +85,7 @@ class RedfishService(BackgroundService):
 
     @property
     def url(self) -> str:
-        """URL of the first BMC."""
+        """URL of the BMC that manages the first machine."""
         return self.url_of(0)
 
     def url_of(self, index: int) -> str:

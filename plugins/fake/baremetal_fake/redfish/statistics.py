@@ -43,13 +43,13 @@ class Statistics:
         return len(self._open)
 
     def add_connection(self, connection: Any) -> None:
-        """Count a new connection."""
+        """Count a new client connection, and store it as open."""
         self._open.add(connection)
         self.connections += 1
         self.open_connections_max = max(self.open_connections_max, len(self._open))
 
     def remove_connection(self, connection: Any) -> None:
-        """Count the end of a connection."""
+        """Remove a connection that has ended from the open connections."""
         self._open.discard(connection)
 
     def all_connections(self) -> list[Any]:
@@ -68,7 +68,7 @@ class Statistics:
         self.in_flight -= 1
 
     def as_dict(self) -> dict[str, Any]:
-        """Return all counters by name."""
+        """Return the values of all counters by name, with the requests by route."""
         return {
             "requests": self.requests,
             "in_flight": self.in_flight,

@@ -14,7 +14,7 @@ from baremetal_fake.redfish.routing import Route
 from baremetal_fake.redfish.tasks import start_task
 
 RAID_TYPES: Mapping[str, int] = {"RAID0": 1, "RAID1": 2, "RAID5": 3, "RAID6": 4, "RAID10": 4}
-"""Minimum number of drives for each RAID type."""
+"""RAID types that a volume can have, each with its minimum number of drives."""
 STORAGE = "1"
 GIB = 1024**3
 _WRITABLE_PROPERTIES = ("RAIDType", "CapacityBytes", "Links", "Name", "VolumeType", "@Redfish.OperationApplyTime")
