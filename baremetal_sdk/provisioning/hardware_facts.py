@@ -139,7 +139,7 @@ def _firmware_record(node: str, found: FirmwareComponent, stored: Mapping[str, A
 def _logical_disk_changes(task: NodeTask) -> dict[str, Any]:
     """Return the change of the node's ``raid_config`` after the completed RAID steps of its run. Empty without such steps.
 
-    The disks are computed and not read: the steps are applied to the stored configuration in their order, because a run may
+    The disks are computed and not read. The steps are applied to the stored configuration in their order, because a run may
     delete and create disks alternately.
     """
     disks: list[Any] | None = None

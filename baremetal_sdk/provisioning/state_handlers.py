@@ -172,7 +172,7 @@ class StateHandlers:
         power_state, changes = task.power.read_with_changes()
         if power_state is PowerState.UNKNOWN:
             task.write(**changes)
-            raise UnexpectedAnswer("the BMC does not say whether the machine is on or off")
+            raise UnexpectedAnswer("the BMC does not report whether the machine is on or off; check the BMC and its driver_info")
         entries = steps.automatic_steps(task.driver, Phase.VERIFY)
         if entries:
             task.write(**steps.start_run_changes(Phase.VERIFY, entries), **changes)
@@ -233,7 +233,7 @@ class StateHandlers:
     def _adopt(self, task: NodeTask) -> None:
         """Do the work of ``adopting``: take over a machine that already runs its instance, without changing the machine."""
         if task.power.get() is PowerState.UNKNOWN:
-            raise UnexpectedAnswer("the BMC does not say whether the machine is on or off")
+            raise UnexpectedAnswer("the BMC does not report whether the machine is on or off; check the BMC and its driver_info")
         task.call(Kind.DEPLOY, "take_over")
         transitions.follow_event(task, "done", last=True)
 

@@ -1,8 +1,8 @@
 """The step engine: runs the steps of a node in order, stores its progress, and continues after a wait.
 
 A *run* is a list of steps in the node's record, with an index and the number of attempts of the current step. Each change of
-the progress is one conditional write under the task's lease. So a conductor that takes over a node reads from the record
-exactly which step was under way, and a late or repeated resume recognizes that the run has moved on.
+the progress is one conditional write under the task's lease. So a conductor that takes over a node finds in the record
+which step was running. A late or repeated resume finds that the run has advanced.
 """
 
 from __future__ import annotations
@@ -163,9 +163,11 @@ def run(task: NodeTask) -> WaitingRun | None:
         if _is_between_steps(task.record) and task.is_leaving:
             raise HandedOver
         if task.cancelled:
-            raise Cancelled(f"the run was stopped before step {entry.label}")
+            raise Cancelled(f"the run of steps was cancelled before step {entry.label}; request it again")
         if task.record.run_attempt >= MAX_ATTEMPTS:
-            raise DriverError(f"step {entry.label} was started {MAX_ATTEMPTS} times and never finished")
+            raise DriverError(
+                f"step {entry.label} was started {MAX_ATTEMPTS} times and never finished; see the log of the conductors"
+            )
         # The attempt is stored before the step starts. A conductor that dies in the step leaves a count above 0, by which
         # recovery recognizes a step under way, and which limits the attempts of a step that kills conductors.
         task.write(run_attempt=task.record.run_attempt + 1, **_node_field(entry))

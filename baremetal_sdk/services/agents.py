@@ -63,7 +63,7 @@ class Agents:
         """Store the agent's address and status on its node. If the node's run waits for an event, continue it in the background.
 
         Raises ``InvalidInput`` for a wrong token and for a changed address. While a task holds the node, the heartbeat is
-        ignored, except the first one of an agent, which raises ``NodeLocked`` so that the agent sends it again.
+        ignored. Only the first one of an agent then raises ``NodeLocked``, so that the agent sends it again.
         """
         record = self._store.node(node)
         _check_heartbeat(record, beat)

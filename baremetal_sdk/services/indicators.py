@@ -43,7 +43,7 @@ class Indicators:
             offer = _find(task, component, indicator)
             states = [str(state) for state in offer.get("states", ())]
             if offer.get("readonly"):
-                raise InvalidInput(f"indicator: {indicator}@{component} is read-only")
+                raise InvalidInput(f"indicator: {indicator}@{component} is read-only, so its state cannot be set")
             if states and str(wanted) not in states:
                 raise InvalidInput(f"state: {indicator}@{component} cannot be {state!r}; it can be {', '.join(states)}")
             task.call(Kind.MANAGEMENT, "set_indicator_state", component, indicator, wanted)

@@ -39,7 +39,9 @@ def _mark_changes(before: NodeRecord, changes: Mapping[str, Any], mark: str, all
     if not is_set:
         return {reason: None}
     if not getattr(before, mark) and before.provision_state not in allowed_states:
-        raise InvalidState(f"{mark}: node {before.uuid} cannot be {mark} while it is {before.provision_state!r}")
+        raise InvalidState(
+            f"{mark}: node {before.uuid} cannot be {mark} while it is {before.provision_state!r}; change its state first"
+        )
     return {}
 
 

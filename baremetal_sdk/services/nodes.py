@@ -179,7 +179,8 @@ class Nodes:
     def _refuse_driver_change(self, before: NodeRecord) -> None:
         if before.provision_state in states.WORKING | states.WAITING:
             raise InvalidState(
-                f"the driver and the interfaces of node {before.uuid} cannot be changed while it is {before.provision_state!r}"
+                f"the driver and the interfaces of node {before.uuid} cannot be changed while it is {before.provision_state!r}; "
+                "wait for the end of that work"
             )
 
     def _refuse_deletion(self, record: NodeRecord) -> None:

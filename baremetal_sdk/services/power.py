@@ -42,7 +42,9 @@ class Power:
     def _check_allowed(self, task: NodeTask, state: PowerState) -> None:
         refuse_unsupported(task.driver.power, state)
         if task.record.disable_power_off and state.outcome is PowerState.OFF:
-            raise InvalidState(f"target: node {task.record.uuid} has disable_power_off set, so it cannot be powered off")
+            raise InvalidState(
+                f"target: node {task.record.uuid} has disable_power_off set, so it cannot be powered off; unset it first"
+            )
 
 
 def _parse_target(target: str) -> PowerState:

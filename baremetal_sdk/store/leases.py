@@ -1,7 +1,7 @@
 """Rules of leases and fences, and their errors. All stores share them.
 
-A lease is the exclusive right of a holder to write to a node until an expiry time. A fence names one lease: its epoch
-increases with each lease of the node, so a holder that lost its lease cannot write under it again.
+A lease is the exclusive right of a holder to write to a node until an expiry time. A fence identifies one lease by
+its holder and epoch. The epoch increases with each lease of the node, so a holder that lost its lease cannot write under it.
 """
 
 from __future__ import annotations

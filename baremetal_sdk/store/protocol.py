@@ -58,7 +58,7 @@ class Store(Protocol):
         """Write *changes*, a mapping of field to whole new value, and return the written node.
 
         With *revision*, raises ``RevisionConflict`` unless the node still has that revision. *release* releases the lease of
-        *fence* in the same statement, so that a client that sees the outcome of a task can use the node at once.
+        *fence* in the same statement. So a client that sees the outcome of a task can use the node at once.
         Raises ``NodeNotFound``, ``DuplicateName`` and ``InstanceAssociated``.
         """
 

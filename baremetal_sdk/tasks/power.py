@@ -146,8 +146,9 @@ class TaskPower:
     def set(self, state: PowerState, timeout: float | None = None) -> None:
         """Bring the machine to *state* and confirm it within *timeout* seconds (by default those of the options).
 
-        *state* may be text. Raises ``PowerStateFailure`` if the machine does not reach the state, ``NotSupported`` if the driver
-        does not support it, ``Conflict`` while the gate blocks power actions, and ``Cancelled`` if the task is cancelled.
+        *state* may be text. Do nothing if the machine is already on or off as requested. Raises ``PowerStateFailure`` if the
+        machine does not reach the state, and ``NotSupported`` if the driver does not support it. Raises ``Conflict`` while the
+        gate blocks power actions, and ``Cancelled`` if the task is cancelled.
         """
         state = PowerState(state)
         self._task.power_gate.check()
@@ -232,7 +233,7 @@ class TaskPower:
             if deadline.expired:
                 break
             if self._task.wait(min(pause, deadline.remaining())):
-                raise Cancelled(f"the task was cancelled while it waited for {str(state)!r}")
+                raise Cancelled(f"the task was cancelled while it waited for power state {str(state)!r}; request it again")
             pause = min(pause * 1.5, _MAX_PAUSE_S)
         self._store(seen if isinstance(seen, PowerState) else PowerState.UNKNOWN)
         guess = _guess_cause(before, seen, has_changed)

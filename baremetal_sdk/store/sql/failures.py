@@ -44,8 +44,8 @@ class ConnectionLost(StoreUnavailable):
 def retry_on_conflict(function: Callable[P, R]) -> Callable[P, R]:
     """Decorate *function* so that it runs again after a conflict (five runs) or a lost connection (for 15 seconds).
 
-    The function must run one transaction, and must not have changed anything outside of it when it raises: nothing of a
-    failed run was committed, so a retry is safe. The last error is raised.
+    The function must run one transaction. When it raises, it must not have changed anything outside of the transaction. A
+    failed run has then committed nothing, so a retry is safe. The last error is raised.
     """
 
     @wraps(function)

@@ -34,9 +34,9 @@ class Listing(Generic[R]):
     meets twice; a record is listed if it meets one of them. They replace an OR, for which the databases use no index.
 
     The order is by sort key, with NULL first, and then by creation. "desc" is exactly the reverse. A page is a UNION of
-    parts of this order: records equal to the marker's value and created after the marker, records with a greater value,
-    and records with NULL. An index on (column, id) leads to the start of each part. It does not lead to the start of
-    "greater, or equal and created later".
+    parts of this order. The parts are records with the marker's value that were created after the marker, records with a
+    greater value, and records with NULL. An index on (column, id) leads to the start of each part. It does not lead to the
+    start of "greater, or equal and created later".
     """
 
     def __init__(

@@ -2,7 +2,7 @@
 
 A database assigns row ids before transactions commit, and transactions commit in another order. A reader that remembered
 the highest id would miss a row with a lower id that is committed later. On SQLite one transaction writes at a time, so the
-order of the ids is the order of the commits. On a database server, a reader first assigns committed rows to batches: under
+order of the ids is the order of the commits. On a database server, a reader first assigns committed rows to batches. Under
 a lock, it gives all rows without a batch the next batch number. So a row that is committed later has a higher batch number,
 whatever its id is. This needs no clock and no guess of how long a transaction can take.
 """

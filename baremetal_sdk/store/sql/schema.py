@@ -32,7 +32,7 @@ from baremetal_sdk.store.sql.unique_conflicts import constraint_name
 REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
 """Revisions of the migrations, oldest first. Repeated here, so that a current database opens without Alembic.
 
-The first digit is the generation. Migrations within a generation only add columns, tables and indexes, so a release also
+The first digit is the generation. Migrations within a generation only add columns, tables and indexes. So a release also
 works on tables that a later release of the generation has upgraded. A new generation may remove what it no longer needs.
 """
 

@@ -94,7 +94,7 @@ def explain_sqlite_error(error: BaseException | None, url: URL) -> str | None:
         if not directory.is_dir() and not url.query.get("uri"):
             return f"the directory {directory} does not exist; create it, or change [database] connection"
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return f"another process kept it locked for {_busy_timeout(url):g} seconds; find the process with fuser and end it"
+        return f"another process kept the file locked for {_busy_timeout(url):g} seconds; find the process with fuser and end it"
     return _REASONS.get(code)
 
 
@@ -109,8 +109,8 @@ def _code(error: Any) -> int:
 
 _NOT_OPENED = "the file cannot be opened; give the service's user read and write access to the file and to its directory"
 _REASONS: dict[int, str] = {
-    sqlite3.SQLITE_FULL: "its file system is full; free some space",
-    sqlite3.SQLITE_READONLY: "it is read-only; give the service's user write access to the file and to its directory",
+    sqlite3.SQLITE_FULL: "the file system is full; free some space",
+    sqlite3.SQLITE_READONLY: "the file is read-only; give the service's user write access to the file and to its directory",
     sqlite3.SQLITE_CANTOPEN: _NOT_OPENED,
     sqlite3.SQLITE_PERM: _NOT_OPENED,
     sqlite3.SQLITE_NOTADB: "the file is not an SQLite database; set [database] connection to another file",

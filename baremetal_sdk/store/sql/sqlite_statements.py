@@ -22,7 +22,7 @@ _MAX_CACHED_STATEMENTS = 512
 class CompiledStatements:
     """Executor of the statements of one database, with a cache of their compiled form.
 
-    The key is the statement object itself. Pass only statements that are built once and reused: a statement that is built
+    The key is the statement object itself. Pass only statements that are built once and reused. A statement that is built
     for each call would be compiled each time and would fill the cache.
     """
 

@@ -77,8 +77,8 @@ class ReturningWrite(NamedTuple):
 class Statements:
     """The SQL statements for the tables of one schema, built once.
 
-    Parameters of the statements: *ident* is the value of a unique column, *now* the current time, *holder* and *fence_epoch*
-    belong to a fence, and *expected_revision* is the revision that the caller read.
+    Parameters of the statements: *ident* is the value of a unique column, and *now* is the current time. *holder* and
+    *fence_epoch* belong to a fence. *expected_revision* is the revision that the caller read.
 
     *returning*: the database supports ``UPDATE ... RETURNING``, so updates return the record's columns.
     *delete_returning*: the database supports ``DELETE ... RETURNING``.
