@@ -26,11 +26,11 @@ _MAX_WAIT_S = 5.0
 
 
 class TooBusy(Exception):
-    """The password was not checked in time, because the limit of checks or of waiting callers is reached."""
+    """The password was not checked, because the limit of checks or of waiting callers is reached or a check takes too long."""
 
 
 class PasswordChecker:
-    """Checks passwords of the users in a file. Thread-safe.
+    """Checker for passwords of the users in a file. Thread-safe.
 
     A valid password is cached for a minute as a keyed digest of user, password and stored hash. The key is random and never
     leaves the process, no password is stored, and a change of the file changes the digest. Parallel requests with the same

@@ -102,7 +102,7 @@ class HashRing:
         return frozenset(format_holder(conductor) for conductor in self.list_live())
 
     def is_recent(self, heartbeat_at: datetime | None) -> bool:
-        """Return whether a conductor with its last heartbeat at that time counts as live."""
+        """Return whether a conductor whose last heartbeat was at *heartbeat_at* counts as live. None means no heartbeat."""
         max_age = timedelta(seconds=self._heartbeat() * MAX_MISSED_HEARTBEATS)
         return heartbeat_at is not None and self._clock.now() - heartbeat_at <= max_age
 

@@ -165,6 +165,6 @@ def _describe_incarnation(incarnation: str) -> str | None:
 
 
 def _is_dead(conductor: ConductorRecord) -> bool:
-    """Return whether the process of this incarnation is certainly dead."""
+    """Return whether the process that registered this conductor record is certainly dead. False if nothing is known about it."""
     incarnation, _, process = (conductor.process or "").partition(" ")
     return incarnation == conductor.incarnation and process_identity.is_dead(process)

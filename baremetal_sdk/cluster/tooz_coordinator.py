@@ -52,7 +52,7 @@ class ToozCoordinator:
         self._attempt("renew the membership", self._heartbeat)
 
     def leave(self) -> None:
-        """Leave the group and close the connection."""
+        """Leave the group and close the connection to the backend."""
         self._attempt("leave the group", self._leave)
         self._member = None
 

@@ -37,7 +37,7 @@ class CredentialFiles:
         self._directory = Path(directory)
 
     def secret(self, node: str, option: str) -> str | None:
-        """Return the content of the option's file, or None if there is none."""
+        """Return the content of the option's file, for this node or else for all nodes. None without a file."""
         for path in (self._directory / node / option, self._directory / option):
             try:
                 return path.read_text().rstrip()

@@ -35,7 +35,7 @@ class LoadFailure(NamedTuple):
 
 @dataclass
 class Plugins:
-    """Loaded plugin classes by name, and the plugins that could not be loaded."""
+    """Result of the discovery: loaded plugin classes by name, and the plugins that could not be loaded."""
 
     hardware_types: dict[str, type[HardwareType]] = field(default_factory=dict)
     interfaces: dict[Kind, dict[str, type[Interface]]] = field(default_factory=lambda: {kind: {} for kind in Kind})

@@ -37,7 +37,10 @@ PEER_CREDENTIALS = "baremetal_sdk.peer_credentials"
 
 
 class RequestHandler(CherootServer):
-    """Answers requests with a WSGI application, in the thread that calls :meth:`handle`. Thread-safe."""
+    """Handler that answers requests with a WSGI application, in the thread that calls :meth:`handle`. Thread-safe.
+
+    It reuses Cheroot's server class only for its attributes: it never listens and has no threads.
+    """
 
     can_add_keepalive_connection = True
 
@@ -196,9 +199,10 @@ class _Gateway(Gateway_10):
     sent = 0
 
     def respond(self) -> None:
-        """Call the application and send its response. Each exception of the application becomes a response with status 500.
+        """Call the application and send its response. Raises only :class:`ClientGone`.
 
-        Raises only :class:`ClientGone`.
+        An exception of the application becomes a response with status 500. If the headers are sent already, the response stays
+        incomplete.
         """
         try:
             self._respond()

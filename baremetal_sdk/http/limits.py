@@ -13,7 +13,7 @@ _RESERVED_FILES = 200
 
 @dataclass(frozen=True)
 class HTTPLimits:
-    """Limits in seconds, bytes and counts.
+    """Limits of the HTTP server, in seconds, bytes and counts.
 
     A time limit applies to a whole stage of a connection. A client that sends a byte now and then does not extend the limit.
     """
@@ -52,7 +52,7 @@ class HTTPLimits:
 
     @classmethod
     def from_config(cls, config: APIConfig) -> HTTPLimits:
-        """Return the limits of *config*, reduced to the file descriptors that the process may open."""
+        """Return the limits of *config*, with the connections reduced to the files that the process may open."""
         max_files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         max_connections = config.max_connections
         if max_files != resource.RLIM_INFINITY:

@@ -72,7 +72,10 @@ class ProxyHeaders:
         return any(address in network for network in self._networks)
 
     def _apply(self, environ: dict[str, Any], headers: dict[str, str], chain: str) -> None:
-        """Put the *headers* into *environ*. *chain* is the complete value of X-Forwarded-For. Invalid values are ignored."""
+        """Replace the client, scheme, host and path prefix in *environ* by the values of *headers*. Ignore invalid values.
+
+        *headers* has the last value of each header, and *chain* the complete value of X-Forwarded-For.
+        """
         client = self._find_client([part.strip() for part in chain.split(",") if part.strip()])
         if client is not None:
             environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = client, ""
@@ -87,7 +90,10 @@ class ProxyHeaders:
             environ["SCRIPT_NAME"] = prefix
 
     def _find_client(self, chain: Sequence[str]) -> str | None:
-        """Return the last address in *chain* that is not a trusted proxy. A client can forge all addresses before it."""
+        """Return the last address in *chain* that is not a trusted proxy, or the first one if all are trusted.
+
+        A client can forge all addresses before it. The search ends at an invalid address. None means that no address is valid.
+        """
         client = None
         for part in reversed(chain):
             try:

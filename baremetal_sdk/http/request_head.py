@@ -171,7 +171,7 @@ def _set_framing(head: RequestHead) -> None:
         head.chunked = True
     elif length is not None:
         if not _LENGTH.fullmatch(length):
-            raise HTTPError(400, "Content-Length is not a number")
+            raise HTTPError(400, "the Content-Length header is not a number")
         head.content_length = int(length)
 
 

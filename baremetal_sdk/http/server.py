@@ -218,7 +218,7 @@ class _RunningServer:
         self._thread = threading.Thread(target=self.loop.run, name="http-loop", daemon=True)
 
     def start(self) -> None:
-        """Start the event loop."""
+        """Start the thread of the event loop and, with TLS, the regular check of the certificate files."""
         self._thread.start()
         if self._tls is not None:
             self.pool.timer.after(CERTIFICATE_CHECK_INTERVAL_S, self._check_certificate)

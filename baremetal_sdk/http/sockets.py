@@ -67,7 +67,7 @@ class Listeners:
         self._owner = os.getpid()
 
     def duplicate(self, is_shared: bool) -> list[ListeningSocket]:
-        """Return copies for a server, which closes them itself. *is_shared* is True if the originals stay open."""
+        """Return copies of the sockets for a server, which closes them itself. *is_shared*: the originals stay open."""
         path = next(iter(self._paths), None)
         return [make_listening_socket(sock.dup(), is_shared, path) for sock in self.sockets]
 
@@ -76,7 +76,10 @@ class Listeners:
         return self.sockets[0].getsockname()
 
     def close(self) -> None:
-        """Close the sockets and remove their files."""
+        """Close the sockets and remove the files of unix sockets.
+
+        A forked child removes no file, and a file that another server has replaced stays.
+        """
         for path, identity in self._paths.items():
             # A forked child has copies of the sockets but must not remove the files of its parent. Another server may have
             # replaced a file meanwhile.

@@ -28,7 +28,7 @@ class StreamWriter(Protocol):
         """Number of bytes that the client has not taken yet."""
 
     def push(self, data: bytes) -> None:
-        """Send *data* as soon as the client takes it."""
+        """Queue *data* and send it as soon as the client takes it. Ignore it after the end of the response."""
 
     def end(self) -> None:
         """End the response after the chunks that were pushed before."""

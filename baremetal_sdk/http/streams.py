@@ -56,7 +56,7 @@ class ResponseStream:
         return self._pending_bytes
 
     def push(self, data: bytes) -> None:
-        """Send *data* as soon as the client takes it."""
+        """Queue *data*, which is sent as soon as the client takes it. Ignore it after the end of the response."""
         if not data:  # an empty chunk would end a chunked body (RFC 9112, section 7.1)
             return
         with self._lock:
@@ -110,7 +110,7 @@ class ResponseStream:
 
 
 class StreamSender:
-    """Sends streaming responses in a thread that runs while streams are open."""
+    """Sender of all streaming responses of a server, in one thread that runs while streams are open."""
 
     def __init__(self, limits: HTTPLimits) -> None:
         self._limits = limits

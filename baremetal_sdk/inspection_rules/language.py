@@ -29,7 +29,7 @@ class Signature:
         return self.required + self.optional
 
     def bind(self, arguments: Any) -> dict[str, Any]:
-        """Return *arguments* by name. Rules of older Ironic releases pass them as a list."""
+        """Return *arguments* by name. Rules of older Ironic releases pass them as a list, in the order of this signature."""
         if isinstance(arguments, Mapping):
             return dict(arguments)
         if self.required == ("values",):

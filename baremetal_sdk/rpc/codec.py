@@ -176,7 +176,7 @@ class Codec:
         """Return a record. Fields that this release does not know are dropped, so that processes can be upgraded one by one."""
         record = self._records.get(value.get("name", ""))
         if record is None:
-            raise MalformedMessage(f"unknown record class {str(value.get('name'))[:64]!r}")
+            raise MalformedMessage(f"unknown record class {str(value.get('name'))[:64]!r} in a value")
         known, given = self._fields[record], value["v"]
         return record(**{name: self._load(given[name], depth) for name in known if name in given})
 

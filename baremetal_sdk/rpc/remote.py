@@ -65,7 +65,7 @@ class RemoteClient:
             return self._send(method, arguments, cast=False)
 
     def cast(self, method: str, /, **arguments: Any) -> None:
-        """Submit *method* to a conductor, and return once the conductor has accepted it."""
+        """Submit *method* to a conductor, and return once the conductor has accepted it. Its result is not returned."""
         with self._telemetry.begin(Work.RPC_CALL, {"side": "client", "method": method}):
             self._send(method, arguments, cast=True)
 
@@ -131,7 +131,7 @@ class RemoteClient:
 
 
 def no_response_error(deadline: Deadline, operation: str) -> BareMetalError:
-    """Return the error for a sent message without a response.
+    """Return the error for a message that was sent and got no response. The call may have been executed.
 
     It is ``DeadlineExceeded`` if the time is over, and ``OutcomeUnknown`` if the connection was lost earlier.
     """

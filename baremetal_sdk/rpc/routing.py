@@ -22,7 +22,10 @@ class Router(Protocol):
     """Chooser of the conductor for a call."""
 
     def choose(self, method: str, arguments: Mapping[str, Any], *, fresh: bool = False) -> ConductorRecord:
-        """Return the conductor for the call. With *fresh*, bypass the cache. Raises ``ConductorUnreachable``."""
+        """Return the conductor for a call of *method*. Raises ``ConductorUnreachable`` if no conductor can be used.
+
+        With *fresh*, bypass the cache of conductors.
+        """
 
     def report_failure(self, conductor: ConductorRecord, *, silent: bool = False) -> None:
         """Prefer other conductors for later calls until this one sends a heartbeat.
@@ -44,7 +47,8 @@ _NO_REQUIREMENTS = _Requirements(None, None)
 class LiveConductorRouter:
     """Router to a live conductor that has the group and the driver of the node.
 
-    A node keeps its conductor as long as that conductor lives. *heartbeat* is the interval of heartbeats in seconds. Thread-safe.
+    The choice for a node changes only when conductors join, leave or fail. *heartbeat* is the interval of heartbeats in
+    seconds. Thread-safe.
     """
 
     def __init__(self, store: Store, clock: Clock, heartbeat: float, *, liveness_source: LivenessSource | None = None) -> None:
@@ -142,7 +146,10 @@ class _FailureLog:
         return failed is not None and _last_heartbeat(failed) == _last_heartbeat(conductor)
 
     def is_silent(self, conductor: ConductorRecord) -> bool:
-        """Return whether the conductor was silent, so that a further message would only wait for its timeout."""
+        """Return whether a call to the conductor was lost because it stopped responding, and it has sent no heartbeat since.
+
+        A further message would only wait for its timeout.
+        """
         return self.is_doubtful(conductor) and self._failed[conductor.hostname][1]
 
 
@@ -151,7 +158,10 @@ def _last_heartbeat(conductor: ConductorRecord) -> tuple[str, object]:
 
 
 def _differ(conductors: Sequence[ConductorRecord]) -> bool:
-    """Return whether these conductors differ in group or drivers, or serve one group only."""
+    """Return whether a choice among *conductors* depends on the node's group and driver.
+
+    It does if the conductors differ in group or drivers, or if all of them serve the same named group.
+    """
     first = conductors[0]
     return bool(first.conductor_group) or any(
         conductor.conductor_group != first.conductor_group or set(conductor.drivers) != set(first.drivers)

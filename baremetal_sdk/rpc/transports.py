@@ -46,7 +46,7 @@ class RPCServer(Protocol):
 
 
 def create_codec(config: ConductorConfig) -> Codec:
-    """Return a codec with the configured limit of the message size."""
+    """Return a codec for RPC messages with the configured limit of their size."""
     return Codec(limits=MessageLimits(max_bytes=config.rpc_max_message_size))
 
 

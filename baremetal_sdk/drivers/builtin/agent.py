@@ -48,19 +48,19 @@ class AgentDeploy(DeployInterface):
 
 
 class DirectDeploy(AgentDeploy):
-    """``direct``: an agent writes an image to a disk. Not supported in this release."""
+    """Deploy interface ``direct``: an agent writes an image to a disk. Not supported in this release."""
 
     name = "direct"
 
 
 class CustomAgentDeploy(AgentDeploy):
-    """``custom-agent``: an agent runs the node's own deploy steps. Not supported in this release."""
+    """Deploy interface ``custom-agent``: an agent runs the node's own deploy steps. Not supported in this release."""
 
     name = "custom-agent"
 
 
 class AgentInspect(InspectInterface):
-    """``agent``: an agent reports the machine's hardware. Not supported in this release."""
+    """Inspect interface ``agent``: an agent reports the machine's hardware. Not supported in this release."""
 
     def validate(self, task: Task) -> None:
         """Raise InvalidInput with the interface to select instead."""

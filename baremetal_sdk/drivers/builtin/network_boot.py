@@ -1,4 +1,4 @@
-"""Network boot from servers that this project does not run."""
+"""Boot interfaces for network boot from servers that this project does not run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from baremetal_interfaces import BootDevice, BootInterface, DriverInfo, NotSuppo
 
 @dataclass(frozen=True)
 class NetworkBootInfo(DriverInfo):
-    """Options of the boot device."""
+    """``driver_info`` options of network boot."""
 
     force_persistent_boot_device: str = option(
         "Whether the machine boots from the network at every start (Always) or only at the next one (Default, Never).",
@@ -31,7 +31,7 @@ class NetworkBoot(BootInterface):
     info_type = NetworkBootInfo
 
     def prepare_instance(self, task: Task) -> None:
-        """Set the boot device to the network."""
+        """Set the boot device to the network, for the next boot or for every boot (``force_persistent_boot_device``)."""
         self._select_network(task)
 
     def clean_up_instance(self, task: Task) -> None:
