@@ -101,7 +101,7 @@ class AuthBreaker:
         if count >= MAX_REFUSED_LOGINS:
             raise AuthenticationFailed(
                 f"the BMC at {endpoint} has refused these credentials {count} times, and no more logins are tried, so that the "
-                "account is not locked; correct the credentials in driver_info, or set them again if they are right now"
+                "account is not locked; correct the credentials in driver_info, or set them again if they were changed on the BMC"
             )
         # Logins at one endpoint run one at a time, so no other login changes the counts until the login ends.
         try:

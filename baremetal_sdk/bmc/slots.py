@@ -21,7 +21,10 @@ class SlotTaken(BMCBusy):
 
 def make_slot_taken(endpoint: Endpoint) -> SlotTaken:
     """Return the error for a caller that got no slot at the BMC in time."""
-    return SlotTaken(f"the BMC at {endpoint} serves other requests, and no slot became free in time", retry_after=_BUSY_RETRY_S)
+    return SlotTaken(
+        f"the BMC at {endpoint} serves other requests, and no request slot became free in time; try again later",
+        retry_after=_BUSY_RETRY_S,
+    )
 
 
 def bmc_address(endpoint: Endpoint) -> tuple[str, int | None]:

@@ -54,7 +54,7 @@ def record(hardware_type: str, driver_info: Path, output: Path, boot: bool = Fal
     HTTP, ``FileExistsError`` if *output* exists, and the error of the driver if the BMC cannot be read.
     """
     if output.exists():
-        raise FileExistsError(f"{output} exists; choose a new file name")
+        raise FileExistsError(f"the cassette cannot be created: {output} exists; choose a new file name")
     raw = _read_driver_info(driver_info)
     interfaces = choose_interfaces(discover(), hardware_type)
     info_type = _find_info_type(interfaces)

@@ -84,7 +84,9 @@ class Components:
         # Drivers come first: without any hardware type, the store and the pool need not be opened.
         self.drivers = DriverCatalog(overrides.plugins or discover(), config)
         if not self.drivers.list_hardware_types():
-            raise ConfigurationError("no hardware type is available: " + _describe_failures(self.drivers))
+            raise ConfigurationError(
+                "no hardware type is available; install or repair a driver plugin: " + _describe_failures(self.drivers)
+            )
         secrets = overrides.secrets or _create_secret_box(config, overrides.store)
         self.store: Store = overrides.store or _open_store(config, clock)
         self.owns_pool = overrides.pool is None

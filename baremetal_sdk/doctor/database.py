@@ -57,11 +57,13 @@ def _examine_missing_file(file: Path) -> Finding:
     parent = next((directory for directory in file.absolute().parents if directory.exists()), Path("/"))
     if os.access(parent, os.W_OK | os.X_OK):
         return warn(
-            _NAME, f"{file} does not exist yet", "the first start creates it; if it should exist, correct [database] connection"
+            _NAME,
+            f"the database file {file} does not exist yet",
+            "the first start creates it; if it should exist, correct [database] connection",
         )
     return fail(
         _NAME,
-        f"{file} does not exist, and {parent} is not writable",
+        f"the database file {file} does not exist, and {parent} is not writable",
         "give the user of the service write permission for the directory",
     )
 

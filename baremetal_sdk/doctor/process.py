@@ -75,7 +75,7 @@ def _examine_patching(process: Process) -> Finding:
         return ok(name, "threads, sockets and time are those of the standard library")
     return fail(
         name,
-        f"the process is patched by {patched}",
+        f"the process is monkey-patched by {patched}",
         f"remove the call of {patched.split()[0]}'s monkey_patch()/patch_all() from the start of the program, or run the "
         "conductor in a separate process",
     )

@@ -606,7 +606,7 @@ class TestClose(PoolCase):
             closer.join(0.001)
         gate.set()
         closer.join(_TIMEOUT_S)
-        self.assertEqual("pool 'pool' is closed", future.result(0))
+        self.assertEqual("pool 'pool' accepts no work: it is closed", future.result(0))
 
     def test_shutdown_of_a_lane_does_nothing(self) -> None:
         """A user that got a lane as an executor cannot end the pool."""

@@ -203,7 +203,7 @@ class ElasticPool:
         future, lane = job.future, job.lane
         with self._lock:
             if self.closing:
-                raise NoFreeWorker(f"pool '{self.name}' is closed", retry_after=1.0, lane=lane.name)
+                raise NoFreeWorker(f"pool '{self.name}' accepts no work: it is closed", retry_after=1.0, lane=lane.name)
             if not self._admission.admit(job):
                 raise lane.refuse_locked()
             worker = self._choose_worker_locked() if self._waking is None else None
