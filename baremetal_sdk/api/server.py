@@ -112,7 +112,7 @@ class APIServerMixin:
 
     @property
     def api_url(self) -> str:
-        """The URL of the server. It is known after the start."""
+        """The URL of the server. Raises ``RuntimeError`` before the start."""
         if self._api_server is None:
             raise RuntimeError("the API is not started; call start_api() first")
         return self._api_server.url

@@ -185,7 +185,10 @@ class Application:
 
 
 def build_context(environ: WSGIEnvironment) -> RequestContext:
-    """Return the context of a request, with the identity that the authentication middleware stored in *environ*."""
+    """Return the context of a request, with the identity that the authentication middleware stored in *environ*.
+
+    Without an identity, the client has no user, project and roles.
+    """
     identity: Identity | None = environ.get(IDENTITY_KEY)
     if identity is None:
         return RequestContext(request_id=get_request_id(environ))

@@ -133,7 +133,7 @@ def _operation(declared: Route, handler: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _tag(declared: Route) -> str:
-    """Return the resource at the start of the path, by which operations are grouped."""
+    """Return the tag of an operation, by which documents group it: the resource at the start of its path."""
     segments = [part for part in declared.path.split("/") if part and part != "v1"]
     return segments[0].partition(".")[0] if segments else "versions"
 
@@ -173,7 +173,7 @@ def _query_parameter(declared: Route, parameter: Parameter) -> dict[str, Any]:
 
 
 def _parameter_schema(declared: Route, parameter: Parameter) -> dict[str, Any]:
-    """Return the schema of a parameter. Parameters that name fields allow only the fields of the view."""
+    """Return the JSON schema of a query parameter. For ``fields`` and ``sort_key`` it allows only the field names of the view."""
     schema = dict(parameter.type.schema)
     if not isinstance(declared.response, ResponseSpec):
         return schema

@@ -112,7 +112,7 @@ class Parameters:
 
 
 def check_versions(used: Iterable[Parameter], minor: int) -> None:
-    """Raise ``NotAcceptable`` or ``InvalidInput`` if a used parameter needs a later microversion than *minor*."""
+    """Raise ``NotAcceptable`` (406) or ``InvalidInput`` (400), as declared, if a parameter is newer than microversion *minor*."""
     later = [parameter for parameter in used if parameter.since > minor]
     if later:
         needed = max(later, key=lambda parameter: parameter.since)

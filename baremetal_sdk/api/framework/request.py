@@ -71,14 +71,15 @@ class APIRequest:
     def node(self, ident: str | None = None, *, rule: str | None = None) -> NodeRecord:
         """Return the node in the path, or the node *ident*, after a check of *rule*, by default the rule of the route.
 
-        Raises ``NodeNotFound`` also for nodes that the client may not see, ``InvalidInput`` and ``Forbidden``.
+        Raises ``NodeNotFound`` if the node does not exist or the client may not see it, ``InvalidInput`` for an invalid name,
+        and ``Forbidden`` if the rule does not allow the request for the node.
         """
         node = self._read_node(self.arguments["node"] if ident is None else ident, self.backend.store.node)
         self.enforce(node, rule)
         return node
 
     def node_version(self) -> NodeVersion:
-        """Return the version of the node in the path, after a check of the rule of the route. It is cheaper than the node."""
+        """Return the revision, owner and lessee of the node in the path, after the checks of :meth:`node`. The read is cheaper."""
         node = self._read_node(self.arguments["node"], self.backend.store.node_version)
         self.enforce(node)
         return node
@@ -97,7 +98,10 @@ class APIRequest:
         self.policy.enforce(rule, self.context, {})
 
     def set_owner(self, values: dict[str, Any]) -> None:
-        """Set ``owner`` in *values* to the client's project. Raises ``InvalidInput`` for another owner."""
+        """Set ``owner`` in *values* to the client's project. Raises ``InvalidInput`` for another owner.
+
+        For clients with system scope or without a project, *values* stay unchanged.
+        """
         project = self.context.project
         if project is None or self.context.is_system:
             return

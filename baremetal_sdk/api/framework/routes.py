@@ -66,7 +66,7 @@ class Route:
 
     @property
     def persona(self) -> str:
-        """The persona of the rule. By default readers may read and members may change."""
+        """The persona of the rule: :data:`ANYBODY` for public routes, else *role*. By default ``reader`` for GET, else ``member``."""
         if self.visibility == PUBLIC:
             return ANYBODY
         return self.role or ("reader" if self.method == "GET" else "member")
@@ -163,7 +163,7 @@ def route(
 
 
 def declare_routes(resource: type, routes: Iterable[tuple[str, Route]]) -> None:
-    """Declare *routes* of a resource class, each with the name of its handler. They precede those of decorators."""
+    """Declare *routes* of a resource class as pairs of handler name and route. They precede those of :func:`route` decorators."""
     setattr(resource, _ATTRIBUTE, tuple(routes))
 
 

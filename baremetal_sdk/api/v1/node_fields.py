@@ -146,7 +146,7 @@ def replace_null(name: str, value: Any) -> Any:
 
 
 def parse_patch_value(name: str, value: Any) -> Any:
-    """Return the value that a patch gives to the field *name*. Raises ``InvalidInput``."""
+    """Return *value* from a patch of the field *name* converted. Null means the default. Raises ``InvalidInput`` if invalid."""
     try:
         return replace_null(name, PATCH_FIELDS.by_name[name].type.parse(value))
     except InvalidValue as exc:

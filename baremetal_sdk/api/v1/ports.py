@@ -255,7 +255,7 @@ class PortsResource(NodeResource):
         _check_values(request, values, values)
 
     def compute_changes(self, request: APIRequest, port: PortRecord) -> dict[str, Any]:
-        """Return the changes that the patch makes: field -> whole new value."""
+        """Return the changes that the patch in the body makes: field -> whole new value. Raises ``InvalidInput``."""
         patch = drop_own_node(parse_patch(request.body, request.minor), port.node_uuid)
         for operation in patch:
             if operation.field not in _PATCH_FIELDS.by_name:
@@ -311,7 +311,7 @@ def _check_values(request: APIRequest, changed: Mapping[str, Any], port: Mapping
 
 
 def _parse_patch_value(name: str, value: Any) -> Any:
-    """Return the value that a patch gives to the field *name*. Null means the default. Raises ``InvalidInput``."""
+    """Return *value* from a patch of the field *name* converted. Null means the default. Raises ``InvalidInput`` if invalid."""
     try:
         parsed = _PATCH_FIELDS.by_name[name].type.parse(value)
     except InvalidValue as exc:
