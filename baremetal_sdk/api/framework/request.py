@@ -79,7 +79,7 @@ class APIRequest:
         return node
 
     def node_version(self) -> NodeVersion:
-        """Return the revision, owner and lessee of the node in the path, after the checks of :meth:`node`. The read is cheaper."""
+        """Return the revision, owner and lessee of the node in the path, after the checks of :meth:`node`. It is cheaper."""
         node = self._read_node(self.arguments["node"], self.backend.store.node_version)
         self.enforce(node)
         return node

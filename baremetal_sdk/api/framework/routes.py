@@ -66,7 +66,7 @@ class Route:
 
     @property
     def persona(self) -> str:
-        """The persona of the rule: :data:`ANYBODY` for public routes, else *role*. By default ``reader`` for GET, else ``member``."""
+        """The persona of the rule. By default ``anybody`` for public routes, ``reader`` for GET, and ``member`` otherwise."""
         if self.visibility == PUBLIC:
             return ANYBODY
         return self.role or ("reader" if self.method == "GET" else "member")
