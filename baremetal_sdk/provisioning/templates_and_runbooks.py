@@ -25,7 +25,7 @@ def template_steps(store: Store, node: NodeRecord) -> list[StepRequest]:
     missing = sorted(set(traits) - set(node.traits))
     if missing:
         wrong = f"the node lacks the traits {', '.join(missing)}"
-        raise InvalidInput([Problem("instance_info/traits", wrong, "add them to the node, or remove them here")])
+        raise InvalidInput([Problem("instance_info/traits", wrong, "add them to the node, or remove them from this field")])
     if not traits:
         return []
     query = Query(where={"name": tuple(traits)}, fields=("steps",), sort_key="name")

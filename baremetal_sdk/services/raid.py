@@ -12,7 +12,7 @@ from baremetal_sdk.tasks.task_manager import TaskManager
 
 
 class RAID:
-    """RPC service that stores target RAID configurations. A clean step of the driver creates the disks later."""
+    """RPC service that stores target RAID configurations. A step of the driver creates the disks later."""
 
     def __init__(self, tasks: TaskManager, drivers: DriverCatalog) -> None:
         self._tasks = tasks

@@ -76,7 +76,8 @@ class Records:
     def delete_record(self, kind: str, uuid: str) -> None:
         """Delete the record with this UUID in the table named *kind*.
 
-        Raises ``InvalidStateRequested`` for volumes of a node that is in use and not powered off.
+        Raises ``InvalidStateRequested`` for volumes of a node that is not powered off, unless the node is in a state such as
+        ``enroll`` or ``manageable``, in which it may be deleted itself.
         """
         record = _find_record(kind)
         if record in _UPDATE_ONLY:

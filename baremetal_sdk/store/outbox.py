@@ -49,7 +49,7 @@ class EventPosition(NamedTuple):
         match = _POSITION.fullmatch(text)
         if match is None:
             raise InvalidInput(
-                [Problem("cursor", "it is not the id of an event", "allowed is the id of an event, as it was sent")]
+                [Problem("cursor", "it is not the id of an event", "allowed is the id of the last event that you received")]
             )
         return cls(int(match[1]), int(match[2]))
 

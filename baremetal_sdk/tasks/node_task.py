@@ -236,7 +236,7 @@ class NodeTask:
         if kind not in self._infos:
             info_type = self.driver[kind].info_type
             if info_type is None:
-                raise LookupError(f"the {kind} interface of {self.record.driver} declares no info_type")
+                raise LookupError(f"the {kind} interface of {self.record.driver} declares no info_type to parse driver_info")
             self._infos[kind] = info_type.parse(self.raw_info)
         return self._infos[kind]
 
@@ -255,7 +255,7 @@ class NodeTask:
         if kind not in self._states:
             state_type = self.driver[kind].state_type
             if state_type is None:
-                raise LookupError(f"the {kind} interface of {self.record.driver} declares no state_type")
+                raise LookupError(f"the {kind} interface of {self.record.driver} declares no state_type to keep a state")
             self._states[kind] = state_type.load(self.record.driver_state.get(str(kind)))
         return self._states[kind]
 

@@ -91,7 +91,7 @@ class Field(NamedTuple):
                 raise self._invalid("it has no time zone")
             return value.astimezone(UTC)
         if kind is FieldKind.INTEGER and abs(value) > _MAX_INTEGER:
-            raise self._invalid(f"it is {value}", f"at most {_MAX_INTEGER}")
+            raise self._invalid(f"it is {value}", f"allowed is at most {_MAX_INTEGER}")
         return value
 
     def _string(self, value: str) -> str:
@@ -103,7 +103,7 @@ class Field(NamedTuple):
             try:
                 value.encode()
             except UnicodeEncodeError as exc:
-                raise self._invalid(f"character {exc.start} is half of a surrogate pair") from None
+                raise self._invalid(f"its character {exc.start} is half of a surrogate pair, which is no valid text") from None
         return value.lower() if self.folded else value
 
     def _json(self, value: Any) -> str:
@@ -115,7 +115,7 @@ class Field(NamedTuple):
             return json.dumps(value, allow_nan=False, default=_to_plain_json, separators=(",", ":"))
         except (TypeError, ValueError, RecursionError) as exc:
             # The error texts of the json module contain no value, which may be a secret.
-            raise self._invalid(f"it is not JSON ({exc})", "JSON values") from None
+            raise self._invalid(f"it is not JSON ({exc})", "allowed are JSON values") from None
 
     def decode(self, stored: Any) -> Any:
         """Return the value of the stored form *stored*. For JSON, each call returns new objects, which the caller may change."""
@@ -225,7 +225,7 @@ class RecordFields(Generic[R]):
     def _encode_filter(self, name: str, value: Any) -> tuple[Any, ...]:
         field = self.by_name.get(name)
         if field is None or not field.kind.is_sortable:
-            raise InvalidInput([Problem(name, f"{self.label}s cannot be filtered by it")])
+            raise InvalidInput([Problem(name, f"a listing of {self.label}s cannot be filtered by this field")])
         # A filter may ask for "not set" in any field.
         field = field._replace(optional=True)
         values = value if isinstance(value, tuple) else (value,)

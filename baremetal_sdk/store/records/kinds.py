@@ -82,7 +82,7 @@ class RecordKind(Generic[R]):
     def require_unfenced(self) -> None:
         """Raise ``TypeError`` for a fenced kind, before a write to records of several nodes: it would need several leases."""
         if self.fenced:
-            raise TypeError(f"a {self.label} is written under the lease of its node")
+            raise TypeError(f"a {self.label} cannot be written without the lease of its node; use a method with a fence")
 
     def not_found_error(self, ident: str) -> NotFound:
         """Return the error for a record that does not exist or that the caller may not see."""

@@ -55,7 +55,9 @@ def _dump(url: URL, target: Path) -> None:
         except FileNotFoundError:
             raise ConfigurationError(f"{command[0]} is not installed; install the client package of the database") from None
     if process.returncode:
-        raise ConfigurationError(f"{command[0]} failed: {process.stderr.decode(errors='replace').strip()[-500:]}")
+        raise ConfigurationError(
+            f"the database was not copied: {command[0]} failed: {process.stderr.decode(errors='replace').strip()[-500:]}"
+        )
 
 
 def _dump_command(url: URL) -> tuple[list[str], Mapping[str, str]]:

@@ -196,7 +196,9 @@ def _server_engine(url: URL, connections: int) -> Engine:
             hide_parameters=True,
         )
     except ModuleNotFoundError as exc:
-        raise ConfigurationError(f"[database] connection: the driver {exc.name} of {url.drivername} is not installed") from exc
+        raise ConfigurationError(
+            f"[database] connection: the driver {exc.name} of {url.drivername} is not installed; install it"
+        ) from exc
     event.listen(engine, "connect", lambda connection, _record: _prepare(engine, connection))
     event.listen(engine, "begin", _begin)
     return engine

@@ -38,7 +38,7 @@ class SQLiteReaders:
         try:
             connection = self._idle.get(timeout=_CHECKOUT_TIMEOUT_S)
         except Empty:
-            raise PoolTimeout("all connections are in use") from None
+            raise PoolTimeout("all reading connections to the SQLite database are in use") from None
         reusable = False
         try:
             if connection is None:

@@ -30,7 +30,7 @@ _LISTED = (
 
 
 def upgrade() -> None:
-    """Create the tables."""
+    """Create the tables of nodes, ports and conductors."""
     prefix: str = context.config.attributes["table_prefix"]
     _create_nodes(f"{prefix}nodes")
     _create_ports(f"{prefix}ports", f"{prefix}nodes")

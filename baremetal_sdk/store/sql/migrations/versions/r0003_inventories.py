@@ -14,7 +14,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Create the table."""
+    """Create the table of node inventories, with its index."""
     prefix: str = context.config.attributes["table_prefix"]
     table = f"{prefix}node_inventories"
     op.create_table(

@@ -14,7 +14,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Create the table."""
+    """Create the table of rejected BMC credentials."""
     table = f"{context.config.attributes['table_prefix']}login_refusals"
     op.create_table(
         table,

@@ -14,7 +14,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Create the table."""
+    """Create the table of API tokens."""
     table = f"{context.config.attributes['table_prefix']}api_tokens"
     op.create_table(
         table,

@@ -17,7 +17,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the column and the index."""
+    """Add the column ``process`` of conductors, and the index on ``target_power_state`` of nodes."""
     prefix: str = context.config.attributes["table_prefix"]
     op.add_column(f"{prefix}conductors", sa.Column("process", string(255), nullable=True))
     op.create_index(f"{prefix}nodes_target_power_state_idx", f"{prefix}nodes", ["target_power_state", "id"])

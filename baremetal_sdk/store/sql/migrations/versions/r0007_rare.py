@@ -21,7 +21,7 @@ _WHERE = {
 
 
 def upgrade() -> None:
-    """Create the indexes. MariaDB has no partial indexes, so it gets full ones or none."""
+    """Create the partial indexes. MariaDB, which has no partial indexes, gets full indexes in their place, or none."""
     table = f"{context.config.attributes['table_prefix']}nodes"
     dialect = op.get_bind().dialect.name
     for name, where in _WHERE.items():

@@ -14,7 +14,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Create the tables."""
+    """Create the tables of the outbox and of requests with an idempotency key."""
     prefix = context.config.attributes["table_prefix"]
     events, requests = f"{prefix}events", f"{prefix}keyed_requests"
     op.create_table(
