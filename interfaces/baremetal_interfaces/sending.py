@@ -1,7 +1,7 @@
 """Checks before each request to a BMC: may the caller still send, and is a request slot free?
 
-A conductor that lost the lease of a node sends nothing to its BMC, and a BMC gets no more requests at the same time than it
-can handle.
+A conductor that lost the lease of a node sends nothing to its BMC. A BMC gets no more requests at the same time than it can
+handle.
 """
 
 from __future__ import annotations

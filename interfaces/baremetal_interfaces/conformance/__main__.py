@@ -111,7 +111,10 @@ def _split_names(values: Sequence[str]) -> list[str]:
 
 
 def _missing(required: Sequence[str], subject: Subject, results: Sequence[Result]) -> list[str]:
-    """Return the *required* names that are neither a rule that passed nor something that the plugin offers."""
+    """Return the names of *required* that are not offered.
+
+    A name may be a rule, which must have passed, or a kind, mix-in, step, power state or boot device.
+    """
     offered = offers(subject)
     available = {*offered, *(name for names in offered.values() for name in names)}
     available |= {result.name for result in results if result.verdict is Verdict.PASSED}

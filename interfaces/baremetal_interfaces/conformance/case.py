@@ -42,7 +42,7 @@ class HardwareTypeConformance(TestCase):
     """Whether to check operations that cannot be undone: interrupts, RAID, rescue."""
 
     require: ClassVar[tuple[str, ...]] = ()
-    """Names of rules that must be checked: if the plugin does not offer the subject of such a rule, its test fails."""
+    """Names of rules whose tests fail, instead of being skipped, if the plugin does not offer the subject of the rule."""
 
     node: Node | None = None
     """The node, if the interfaces use more of it than ``driver_info``."""

@@ -19,7 +19,7 @@ _MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}\Z")
 _HTTP_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _INVALID_DISKS = {"logical_disks": [{"size_gb": -1, "raid_level": "no such level"}]}
-_NEEDS_PERMISSION = "the rule cannot undo its changes and needs permission (--destructive)"
+_NEEDS_PERMISSION = "the rule was not checked: its changes cannot be undone; permit them with --destructive"
 
 
 def boot_is_prepared_and_undone(subject: Subject) -> None:
@@ -29,7 +29,7 @@ def boot_is_prepared_and_undone(subject: Subject) -> None:
         refusals = [_prepare(subject, "prepare_instance"), _prepare(subject, "prepare_ramdisk", {})]
         for method in ("clean_up_instance", "clean_up_ramdisk") * 2:
             error = failure(subject.task(), Kind.BOOT, method)
-            demand(error is None or isinstance(error, NotSupported), f"{method} fails: {error}")
+            demand(error is None or isinstance(error, NotSupported), f"boot.{method} fails: {error}")
     if all(refusals):
         raise NotOffered(str(refusals[0]))
 
@@ -44,18 +44,18 @@ def inspection_finds_what_can_be_stored(subject: Subject) -> None:
             return
     demand(isinstance(found, Inspection), f"inspect gives {found!r}, neither an Inspection nor a Wait")
     wrong = [port.address for port in found.ports if not _MAC.match(port.address)]
-    demand(not wrong, f"these are not MAC addresses in lower case with colons: {wrong}")
+    demand(not wrong, f"inspect returns ports whose addresses are not in lower case with colons: {wrong}")
     addresses = [port.address for port in found.ports]
-    demand(len(addresses) == len(set(addresses)), f"a port is reported more than once: {sorted(addresses)}")
+    demand(len(addresses) == len(set(addresses)), f"inspect returns a port more than once: {sorted(addresses)}")
 
 
 def unknown_bios_setting_is_refused(subject: Subject) -> None:
     """An unknown BIOS setting is refused with InvalidInput, and no setting changes."""
     before = {setting.name: setting.value for setting in _call(subject, Kind.BIOS, "get_settings")}
     error = failure(subject.task(), Kind.BIOS, "apply_configuration", [{"name": "NoSuchSetting9", "value": "x"}])
-    demand(isinstance(error, InvalidInput), f"a setting that does not exist is applied, or ends with {error!r}")
+    demand(isinstance(error, InvalidInput), f"a BIOS setting that does not exist is applied, or ends with {error!r}")
     after = {setting.name: setting.value for setting in _call(subject, Kind.BIOS, "get_settings")}
-    demand(after == before, "a change of settings was refused, and settings have changed")
+    demand(after == before, "a change of BIOS settings was refused, and settings have changed")
 
 
 def raid_configuration_is_checked_at_once(subject: Subject) -> None:
@@ -64,10 +64,10 @@ def raid_configuration_is_checked_at_once(subject: Subject) -> None:
     error = failure(subject.task(), Kind.RAID, "validate_raid_config", _INVALID_DISKS)
     if isinstance(error, NotSupported):
         raise NotOffered(str(error))
-    demand(isinstance(error, InvalidInput), f"a disk of -1 GiB at no such level ends with {error!r}, not with InvalidInput")
+    demand(isinstance(error, InvalidInput), f"a disk of -1 GiB with an unknown RAID level ends with {error!r}, not InvalidInput")
     fields = {problem.field for problem in error.problems} if isinstance(error, InvalidInput) else set()
     missing = [name for name in ("size_gb", "raid_level") if not any(name in field for field in fields)]
-    demand(not missing, f"the error does not name {', '.join(missing)}: {error}")
+    demand(not missing, f"the error for an invalid RAID configuration does not name {', '.join(missing)}: {error}")
     demand(
         isinstance(raid, RAIDInterface) and raid.get_logical_disk_properties(),
         "get_logical_disk_properties() describes no property",
@@ -116,7 +116,7 @@ def networks_are_attached_and_detached(subject: Subject) -> None:
     for purpose in NetworkPurpose:
         for method in ("attach", "attach", "detach", "detach"):
             error = failure(subject.task(), Kind.NETWORK, method, purpose)
-            demand(error is None or isinstance(error, NotSupported), f"{method} for {purpose} fails: {error}")
+            demand(error is None or isinstance(error, NotSupported), f"network.{method} for {purpose} fails: {error}")
 
 
 def volumes_are_attached_and_detached(subject: Subject) -> None:
@@ -183,9 +183,9 @@ def _prepare(subject: Subject, method: str, *args: Any) -> BareMetalError | None
     """Call a preparation and return its error, or None. Raises Violation for an error that the contract does not allow."""
     error = failure(subject.task(), Kind.BOOT, method, *args)
     named = not isinstance(error, InvalidInput) or error.problems
-    demand(named, f"{method} refuses the node and names no field: {error}")
+    demand(named, f"boot.{method} refuses the node and names no field: {error}")
     fits = error is None or isinstance(error, InvalidInput | NotSupported | DriverError)
-    demand(fits, f"{method} ends with {error!r}")
+    demand(fits, f"boot.{method} ends with {error!r}, which the contract does not allow")
     return error
 
 

@@ -25,7 +25,7 @@ def power_commands_may_be_repeated(subject: Subject) -> None:
         for state in (PowerState.ON, PowerState.OFF):
             _bring(subject, state)
             error = _command_error(subject, state)
-            demand(error is None, f"the machine has reached {state.value!r}, and asking for it again fails: {error}")
+            demand(error is None, f"the machine has reached {state.value!r}, and the same command again fails: {error}")
 
 
 def undeclared_power_state_is_not_carried_out(subject: Subject) -> None:
@@ -39,7 +39,7 @@ def undeclared_power_state_is_not_carried_out(subject: Subject) -> None:
             if state is not PowerState.REBOOT:
                 try:
                     subject.task().power.set(state)
-                    demand(False, f"{state.value!r} is not declared, and was set")
+                    demand(False, f"the power state {state.value!r} is not declared, and was set")
                 except NotSupported:
                     pass
             error = _command_error(subject, state)

@@ -61,7 +61,7 @@ def virtual_media_are_attached_and_detached(subject: Subject) -> None:
     before = _read_inserted(subject)
     free = [device for device in VirtualMediaDevice if device not in before]
     if not free:
-        raise NotOffered("each drive contains an image")
+        raise NotOffered("each virtual drive already contains an image, and the rule does not replace it")
 
     def detach_all() -> None:
         failure(subject.task(), _KIND, "detach_virtual_media", free)
@@ -102,7 +102,7 @@ def interrupt_is_sent(subject: Subject) -> None:
     """A running machine accepts a non-maskable interrupt. The rule needs permission, because it may crash the system."""
     subject.capable(NMIControl)
     if not subject.destructive:
-        raise NotOffered("the interrupt may crash the running system and needs permission (--destructive)")
+        raise NotOffered("the rule was not checked: the interrupt may crash the running system; permit it with --destructive")
     with subject.power_left_as_found() as found:
         if found is not PowerState.ON:
             subject.task().power.set(PowerState.ON)

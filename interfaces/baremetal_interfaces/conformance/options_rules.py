@@ -46,7 +46,10 @@ def wrong_options_are_named_together(subject: Subject) -> None:
         missing = sorted(name for name in wrong if f"driver_info/{name}" not in named)
         demand(not missing, f"{info_type.__name__}: the error for wrong values does not name {', '.join(missing)}")
         incomplete = [problem.field for problem in error.problems if not problem.allowed.strip()]
-        demand(not incomplete, f"{info_type.__name__}: the error does not name the allowed values of {', '.join(incomplete)}")
+        demand(
+            not incomplete,
+            f"{info_type.__name__}: the error for wrong values does not name the allowed values of {', '.join(incomplete)}",
+        )
 
 
 def driver_info_is_accepted(subject: Subject) -> None:
@@ -82,7 +85,7 @@ def _refusal(info_type: type[DriverInfo], raw: Mapping[str, object]) -> InvalidI
         info_type.parse(raw)
     except InvalidInput as exc:
         return exc
-    demand(False, f"{info_type.__name__} accepts {sorted(raw) or 'an empty driver_info'}")
+    demand(False, f"{info_type.__name__} does not refuse {sorted(raw) or 'an empty driver_info'}")
     raise AssertionError  # not reached; the type checker needs it
 
 

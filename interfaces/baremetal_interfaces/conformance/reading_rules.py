@@ -93,10 +93,10 @@ def what_is_not_offered_is_not_supported(subject: Subject) -> None:
         for read in (read for read in subject.reads() if read.kind is kind):
             again = failure(subject.task(), kind, read.method)
             fits = isinstance(again, NotSupported)
-            demand(fits, f"{type(interface).__name__} is not supported, and {read.method} ends with {again!r}")
+            demand(fits, f"validate() of {type(interface).__name__} raises NotSupported, and {read.method} ends with {again!r}")
     management = subject.interfaces.get(Kind.MANAGEMENT)
     if not refused and all(isinstance(management, capability) for capability in CAPABILITIES[Kind.MANAGEMENT]):
-        raise NotOffered("everything is offered")
+        raise NotOffered("the plugin supports all its kinds and all mix-ins, so that it has no method that must be refused")
     for capability in CAPABILITIES[Kind.MANAGEMENT]:
         if Kind.MANAGEMENT in subject.interfaces and not isinstance(subject.management, capability):
             for name in capability.__abstractmethods__:  # type: ignore[attr-defined]

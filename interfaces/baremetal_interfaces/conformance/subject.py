@@ -36,11 +36,11 @@ class Subject:
 
     *driver_info* reaches the machine. *unreachable* are the changes to it that lead to an address where nothing answers.
     *misbehaving* maps ``slow``, ``silent``, ``wrong``, ``away`` (for one request) and ``lies`` to the changes that reach such a
-    BMC; a relay simulates the missing ones, if the BMC is reached over a network. *destructive* permits operations that cannot
-    be undone: interrupts, RAID, rescue.
+    BMC. A relay simulates the missing ones except ``lies``, if the BMC is reached over a network. *destructive* permits
+    operations that cannot be undone: interrupts, RAID, rescue.
 
-    All times are in seconds: *timeout* limits a power change, *grace* is the time that a call may take beyond its deadline,
-    *silence* is the deadline of a call to a BMC that does not answer, and *poll_interval* is the time between two reads. Several
+    All times are in seconds. *timeout* limits a power change. *grace* is the time that a call may take beyond its deadline.
+    *silence* is the deadline of a call to a BMC that does not answer. *poll_interval* is the time between two reads. Several
     threads use the interfaces at the same time, as in a conductor.
     """
 

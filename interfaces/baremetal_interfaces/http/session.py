@@ -1,9 +1,9 @@
 """A session that keeps connections to a BMC alive, and whose requests end by their deadline.
 
-It closes gaps of common clients: the deadline covers the whole request, however slowly the server sends; the environment is
-ignored (no proxies, no ``.netrc``); and the size of a response is limited. Power sync makes many small requests, so a request
-parses only the headers that it needs, waits once for a response that comes in one piece, and an idle session keeps its
-sockets but no buffers.
+It closes gaps of common clients. The deadline covers the whole request, however slowly the server sends. The environment is
+ignored (no proxies, no ``.netrc``). The size of a response is limited. Power sync makes many small requests. Therefore a
+request parses only the headers that it needs and waits once for a response in one piece. An idle session keeps its sockets
+but no buffers.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class HTTPSession:
         """Send one request and return the complete response, whatever its status. Redirects are not followed.
 
         *body* is sent unchanged, *json* as JSON. If the server closed an idle connection, the request is repeated once on a new
-        connection, but only if nothing of it was sent or its method is safe (RFC 9110, section 9.2.1). Raises
+        connection. It is repeated only if nothing of it was sent or its method is safe (RFC 9110, section 9.2.1). Raises
         :class:`~baremetal_interfaces.errors.DeadlineExceeded` if the deadline has passed before the request starts, and an
         :class:`HTTPSessionError` for all later problems.
         """

@@ -60,8 +60,8 @@ def find_raid_problems(
 ) -> list[Problem]:
     """Return all problems of a target RAID configuration that are found without its controller; empty if it is valid.
 
-    Each logical disk needs ``size_gb`` (an integer above 0, in GiB, or ``"MAX"``) and a ``raid_level`` out of *levels*, and
-    may have only the *properties* named. No more than one disk may be the root volume. *check_disk* adds checks of the
+    Each logical disk needs ``size_gb`` (an integer above 0, in GiB, or ``"MAX"``) and a ``raid_level`` out of *levels*. A name
+    that is not in *properties* is a problem. No more than one disk may be the root volume. *check_disk* adds checks of the
     driver: it gets the field name and the disk, and is called only for disks that have a valid level. New in contract 1.2.
     """
     disks = raid_config.get("logical_disks")

@@ -109,7 +109,7 @@ def _build_hop(channel: int | None, address: str | None) -> Hop | None:
 
 
 def _parse_address(text: str | None) -> int | None:
-    """Return the address of a controller, an even number from 0x02 to 0xFE; None if *text* is missing or no such address.
+    """Return the address of a controller, an even number from 0x02 to 0xFE; None if *text* is missing or not valid.
 
     The lowest bit of the byte is not part of the address (IPMB 1.0, 3.1).
     """

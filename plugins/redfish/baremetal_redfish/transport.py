@@ -1,8 +1,8 @@
 """Transport: the connector object through which sushy sends its requests, with a deadline for each request.
 
-The class has the methods of sushy's own connector. It differs in four ways: it repeats only requests that the service
-has certainly not carried out, it never logs in, it follows no redirect to another host, and its collection as garbage
-sends nothing.
+The class has the methods of sushy's own connector. It differs in four ways: it repeats a change only if the service has
+certainly not carried it out; it never logs in; it follows no redirect to another host; its collection as garbage sends
+nothing.
 """
 
 from __future__ import annotations
