@@ -1,4 +1,4 @@
-"""Digests of credentials, which identify a credential without keeping it."""
+"""Digests of credentials, which identify a credential without storing its password."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from baremetal_interfaces import DriverInfo
 
 
 def digest_credential(info: DriverInfo, key: bytes = b"") -> bytes:
-    """Return a digest of the secrets of *info*.
+    """Return a digest of the secret options in *info*. Equal secrets have equal digests.
 
     The digest is quick to compute, so that it can be made for each task. With a random *key* it is useless outside of this
     process; without one it has to be stored encrypted.

@@ -30,7 +30,7 @@ def find_monkey_patching(modules: Mapping[str, ModuleType] | None = None) -> str
 
 
 def refuse_monkey_patching(modules: Mapping[str, ModuleType] | None = None) -> None:
-    """Raise ``MonkeyPatched`` if the process is monkey-patched."""
+    """Raise ``MonkeyPatched`` if Eventlet or gevent has patched the standard library in this process."""
     patching = find_monkey_patching(modules)
     if patching is not None:
         library = patching.split()[0]

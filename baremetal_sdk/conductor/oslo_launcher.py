@@ -56,7 +56,9 @@ class NotStarted(BareMetalError):
 
 
 def launch(conf: Any, read: ReadConfig, make: MakeConductor, ready: Ready | None = None) -> None:
-    """Serve until SIGTERM, and return when all work has been drained. Call it once per process, in the main thread.
+    """Run a conductor in a child of oslo.service until SIGTERM, and return when all work has ended.
+
+    Call it once per process, in the main thread.
 
     :param conf: the ``ConfigOpts`` of the host application.
     :param read: returns the configuration. It is called here and again in each child.
@@ -126,7 +128,7 @@ def _extend_kill_timeout(conf: Any, graceful: float) -> float:
 
 @dataclass(frozen=True)
 class _Notes:
-    """Data that children pass to the parent and to later children."""
+    """Data that a child process passes to the parent and to later children."""
 
     started_children: int = 0
     """Children that started since the last one was ready."""
@@ -153,7 +155,10 @@ class _SharedNotes:
         return notes
 
     def write(self, notes: _Notes) -> None:
-        """Replace the notes. The length is written last, so that a child that dies midway leaves empty notes, not broken ones."""
+        """Replace the notes. A configuration that does not fit is left out.
+
+        The length is written last, so that a child that dies midway leaves empty notes, not broken ones.
+        """
         content = pickle.dumps(notes)
         if len(content) + self._LENGTH.size > self._SIZE:
             content = pickle.dumps(replace(notes, config=None))

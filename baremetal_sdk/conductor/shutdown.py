@@ -54,7 +54,7 @@ class Shutdown:
         self._components.dispatcher.close()
 
     def stop_work(self, periodics: Sequence[Periodic]) -> None:
-        """Stop polling and periodic jobs, and wait for running tasks."""
+        """Stop polling, wait for running tasks and cancel those left near the deadline, then stop periodic jobs."""
         run_safely("stopping sensor collection", self._components.sensors.stop)
         run_safely("stopping power sync", self._components.power_sync.stop)
         # The renewal of leases is a periodic job: it has to outlive the tasks, which write under their leases.

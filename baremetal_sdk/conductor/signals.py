@@ -39,7 +39,7 @@ class CommandQueue:
         return self._commands.get()
 
     def handle_signal(self, command: Command) -> None:
-        """Send the command of a signal. Raise ``KeyboardInterrupt`` on a second stop signal during the start."""
+        """Queue *command* for a received signal. Raise ``KeyboardInterrupt`` at a second stop signal during the start."""
         self.send(command)
         if command is Command.STOP:
             self._stop_signals += 1

@@ -1,4 +1,4 @@
-"""Reading of configuration files in oslo.config's format into plain values."""
+"""Reader of configuration files in the format of oslo.config, which returns plain values."""
 
 from __future__ import annotations
 

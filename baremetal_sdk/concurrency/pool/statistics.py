@@ -39,7 +39,7 @@ class Durations:
         self.total = 0.0
 
     def add(self, seconds: float) -> None:
-        """Count one duration."""
+        """Add one duration to the histogram and to the total."""
         self._buckets[bisect_right(_BOUNDS_S, seconds)] += 1
         self.total += seconds
 
