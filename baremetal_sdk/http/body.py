@@ -27,9 +27,9 @@ _MIN_EXTENSION_BYTES = 16
 """Minimum number of bytes counted for each chunk extension, even if it is shorter."""
 _MAX_CHUNKS = 65536
 _CHUNK_BATCH_SIZE = 256
-"""Complete chunks taken in one call. A client that sends one-byte chunks delays other clients by one batch only."""
+"""Maximum number of complete chunks that one call parses. A client that sends one-byte chunks delays others by one batch only."""
 _MAX_STEPS = 64
-"""Parts of chunks, such as a size or a trailer line, taken in one call if chunks are not complete."""
+"""Maximum number of elements, such as a chunk size or a trailer line, that one call parses if chunks are not complete."""
 _MAX_MEMORY_BYTES = 65536
 """Bytes of a body that stay in memory. A longer body goes to a temporary file."""
 
@@ -46,9 +46,9 @@ class RequestBody:
         self._budget = budget
         self._spooled_bytes = 0
         self._left = head.content_length
-        """Bytes that are missing of the current chunk, or of the body if it has a Content-Length."""
+        """Bytes still to come of the current chunk, or of the body if it has a Content-Length."""
         self._allowed = limits.max_body_bytes
-        """Bytes that further chunks may contain."""
+        """Number of bytes that further chunks may contain until the body is too large."""
         self._trailers = self._extension_bytes = self._chunks = 0
         # The parser is a state machine. A step takes one element and returns False if it is incomplete.
         self._next_step: Callable[[bytearray], bool] | None = None
@@ -149,7 +149,7 @@ class RequestBody:
                 self._budget.charge(self.size - self._spooled_bytes)
                 self._spooled_bytes = self.size
         except OSError as exc:
-            raise HTTPError(503, f"the body of the request could not be stored: {exc.strerror}") from exc
+            raise HTTPError(503, f"the body of the request could not be stored: {exc.strerror}; try again later") from exc
 
     def _read_chunk_size(self, buffer: bytearray) -> bool:
         line = _take_line(buffer)

@@ -41,9 +41,9 @@ LOG = logging.getLogger(__name__)
 _FIRST_REQUEST_ON_STOP_S = 1.0
 """Seconds that a new client has to begin its first request when the server stops."""
 _PAUSED_BODIES_PER_ROUND = 4
-"""Paused bodies that are read on before new events are handled."""
+"""Maximum number of paused bodies that are continued before new events are handled."""
 _PAUSED_BODY_DELAY_S = 0.001
-"""Seconds before paused bodies are read on. Meanwhile the workers have the interpreter to themselves."""
+"""Seconds before paused bodies are continued. Meanwhile the workers have the interpreter to themselves."""
 _RELIEF_BATCH_SIZE = 8
 """Connections that are closed when file descriptors run out."""
 _HANG_UP = select.EPOLLHUP | select.EPOLLERR

@@ -8,7 +8,7 @@ import ssl
 _MAX_SEND_BYTES = 262144
 """Maximum bytes in one call of ``send``."""
 _SEPARATE_PIECE_BYTES = 65536
-"""A piece of this size is sent by itself. Joining it with others would copy it while it holds the interpreter lock."""
+"""Minimum size of a piece that is sent by itself. Joining it with others would copy it while it holds the interpreter lock."""
 
 
 class ClientGone(OSError):

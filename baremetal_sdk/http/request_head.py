@@ -92,7 +92,7 @@ def parse_head(block: bytes, limits: HTTPLimits) -> RequestHead:
     lines = block.split(b"\r\n")
     head = _parse_request_line(lines[0])
     if len(head.target) > limits.max_target_bytes:
-        raise HTTPError(414, f"the path is too long; the limit is {limits.max_target_bytes} bytes")
+        raise HTTPError(414, f"the path with its query is too long; the limit is {limits.max_target_bytes} bytes")
     if len(lines) - 1 > limits.max_headers:
         raise HTTPError(431, f"the request has too many headers; the limit is {limits.max_headers}")
     for line in lines[1:]:
@@ -165,7 +165,7 @@ def _set_framing(head: RequestHead) -> None:
             raise HTTPError(400, "the request has both Content-Length and Transfer-Encoding; send one of them")
         codings = [coding.strip() for coding in encoding.lower().split(b",")]
         if codings.count(b"chunked") != 1 or codings[-1] != b"chunked" or head.version < (1, 1):
-            raise HTTPError(400, "Transfer-Encoding does not end in a single chunked, so the end of the body is unknown")
+            raise HTTPError(400, "the Transfer-Encoding header does not end in one chunked, so the end of the body is unknown")
         if len(codings) > 1:
             raise HTTPError(501, "the Transfer-Encoding is not supported; the only supported value is chunked")
         head.chunked = True

@@ -143,7 +143,9 @@ def find_systemd_sockets(name: str, environ: Mapping[str, str]) -> list[socket.s
     for sock in sockets:
         os.set_inheritable(sock.fileno(), False)
         if sock.type != socket.SOCK_STREAM or not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-            raise ConfigurationError(f"[api] systemd_socket: '{name}' does not listen for streams; use ListenStream=, Accept=no")
+            raise ConfigurationError(
+                f"[api] systemd_socket: '{name}' is not a listening stream socket; set ListenStream= and Accept=no in its unit"
+            )
     return sockets
 
 
@@ -175,7 +177,9 @@ def _listen_on(host: str, port: int, reuse_port: bool, dual: bool) -> socket.soc
             (str(address[0]), port), family=family, backlog=BACKLOG, reuse_port=reuse_port, dualstack_ipv6=dual
         )
     except OSError as exc:
-        raise ConfigurationError(f"[api] host_ip, port: cannot listen on {host} port {port}: {exc.strerror or exc}") from exc
+        raise ConfigurationError(
+            f"[api] host_ip, port: cannot listen on {host} port {port}: {exc.strerror or exc}; choose another address or port"
+        ) from exc
 
 
 def _listen_on_path(config: APIConfig) -> tuple[socket.socket, tuple[int, int]]:

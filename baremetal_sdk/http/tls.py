@@ -79,7 +79,9 @@ def build_server_context(config: APIConfig) -> ssl.SSLContext:
     try:
         context.load_cert_chain(cert, key, password=_refuse_password)
     except ssl.SSLError as exc:
-        raise ConfigurationError(f"[api] cert_file, key_file: {cert} and {key} do not belong together: {exc.reason}") from exc
+        raise ConfigurationError(
+            f"[api] cert_file, key_file: {cert} and {key} do not belong together ({exc.reason}); set both to one pair"
+        ) from exc
     except (OSError, ValueError) as exc:
         raise ConfigurationError(f"[api] cert_file, key_file: {cert} or {key} cannot be read: {exc}") from exc
     _set_ciphers(context, config)
@@ -124,7 +126,9 @@ def _set_ciphers(context: ssl.SSLContext, config: APIConfig) -> None:
         try:
             context.set_ciphers(config.tls_ciphers)
         except ssl.SSLError as exc:
-            raise ConfigurationError(f"[api] tls_ciphers: OpenSSL supports none of '{config.tls_ciphers}'") from exc
+            raise ConfigurationError(
+                f"[api] tls_ciphers: OpenSSL supports none of '{config.tls_ciphers}'; correct the list"
+            ) from exc
 
 
 def _request_certificates(context: ssl.SSLContext, config: APIConfig) -> None:

@@ -29,7 +29,7 @@ class Dispatcher:
     def __init__(self, registry: MethodRegistry, executor: Executor, telemetry: Telemetry | None = None) -> None:
         self.registry = registry
         self.telemetry = telemetry or Telemetry()
-        """Observers of the calls."""
+        """Telemetry that records each call."""
         self._executor = executor
         self._open = False
 

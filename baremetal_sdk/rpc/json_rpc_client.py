@@ -158,7 +158,7 @@ class JSONRPCTransport:
         name = f"conductor {conductor.hostname}"
         if response.status == 503:
             retry_after = _parse_retry_after(response.headers.get("Retry-After"))
-            raise Busy(f"{name} is at its limit of calls{_find_reason(response)}", retry_after=retry_after)
+            raise Busy(f"{name} rejected the call at its limit of calls{_find_reason(response)}", retry_after=retry_after)
         if response.status in (401, 403, 429):
             rejected = f"{name} rejects the caller with status {response.status}{_find_reason(response)}"
             raise ConfigurationError(f"{rejected}; correct {self._credential_options}")
