@@ -27,7 +27,7 @@ class HardwareFacts:
         self._store = store
 
     def read_all(self, task: NodeTask) -> dict[str, Any]:
-        """Read BIOS settings, firmware versions and health. Errors of the driver are logged, except ``LeaseLost``.
+        """Read BIOS settings, firmware versions and health. Log errors of the driver and continue; ``LeaseLost`` passes.
 
         Store settings and versions as separate records. Return the change of the node's record for the health; empty if the
         health is the stored one or could not be read.

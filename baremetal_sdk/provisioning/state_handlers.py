@@ -63,9 +63,9 @@ class StateHandlers:
         }
 
     def on_wait(self, listener: WaitListener) -> None:
-        """Register *listener*, to be called with the node's UUID and the waiting run when a run begins to wait.
+        """Register *listener*, to be called each time a node enters a wait or hold state, also after a poll.
 
-        The call follows the write of the wait state, which has released the lease.
+        *listener* gets the node's UUID and the position of the run. It is called after the write that releases the lease.
         """
         self._wait_listeners.append(listener)
 

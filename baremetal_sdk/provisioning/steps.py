@@ -156,7 +156,7 @@ def run(task: NodeTask) -> WaitingRun | None:
     """Run the steps of the node's run from its current position.
 
     Return None when all steps are done, or the position at which the run waits. Errors of a step pass to the caller. Raises
-    ``Cancelled`` between two steps if the task is cancelled, and ``DriverError`` for a step that was started too often. Raises
+    ``Cancelled`` before a step if the task is cancelled, and ``DriverError`` for a step that was started too often. Raises
     :class:`HandedOver` between two steps if this conductor stops and another one can take over the node.
     """
     while (entry := current_entry(task.record)) is not None:

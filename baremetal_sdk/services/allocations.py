@@ -67,7 +67,8 @@ class Allocations:
         """Store an allocation and return it.
 
         Without *node*, search for a node in the background. The result, or the error, is in the record later. With *node*, link
-        the allocation to this active node at once, and raise errors of the link. Raises ``NoFreeWorker`` without a change.
+        the allocation to this active node at once, and raise errors of the link. Raises ``NoFreeWorker`` if the search
+        cannot start; the allocation is then deleted again.
         """
         record = AllocationRecord(**{"uuid": str(uuid.uuid4()), **values, "conductor": self._holder})
         allocation = self._store.create_record(record)

@@ -90,7 +90,10 @@ class Nodes:
 
     @rpc_method("1.0")
     def set_maintenance(self, node: str, maintenance: bool, reason: str | None = None) -> None:
-        """Put a node in maintenance with *reason*, or end its maintenance and clear reason and fault. Raises ``NodeLocked``."""
+        """Put a node in maintenance with *reason*, or end its maintenance and clear reason and fault.
+
+        Raises ``NodeLocked`` while a task holds the node.
+        """
         changes: dict[str, Any] = {"maintenance": maintenance, "maintenance_reason": reason if maintenance else None}
         if not maintenance:
             changes["fault"] = None

@@ -29,7 +29,7 @@ def compute_expiry(now: datetime, duration: float) -> datetime:
 
 
 def compute_expiry_cutoff(now: datetime, grace: float) -> datetime:
-    """Return the latest expiry time of a lease that another holder may take over *now*, which is *grace* seconds ago.
+    """Return the time *grace* seconds before *now*. Only leases that expired before it are free for another holder.
 
     After *grace* seconds no command that the last holder sent can still arrive at the BMC.
     """

@@ -120,7 +120,10 @@ class Leases:
                 del self._held[fence.node_uuid]
 
     def renew_all(self) -> list[Lease]:
-        """Renew the leases that have used a third of their duration. Return the leases that the store no longer has."""
+        """Renew the leases that have used a third of their duration. Return those that were lost.
+
+        A lost lease is no longer in the store, although its task has not released it.
+        """
         # Short tasks end before their lease is due, so most leases cost no renewal.
         due_before = self._clock.now() + timedelta(seconds=self.duration * 2 / 3)
         due = [lease for lease in self.list_held() if lease.expires_at <= due_before]

@@ -1,1 +1,1 @@
-"""Records of a store as frozen dataclasses, and queries for them."""
+"""Record classes of the stores, which are frozen dataclasses, and parameters of listings."""
