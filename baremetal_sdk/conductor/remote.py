@@ -115,7 +115,7 @@ class RemoteBackend:
         return open_store(config.database.connection, clock=self.clock, connections=connections, events=events)
 
     def stop(self, timeout: float | None = None) -> None:
-        """Stop all services within *timeout* seconds (by default ``graceful_shutdown_timeout``), then close its store."""
+        """Stop all services within *timeout* seconds (default: ``graceful_shutdown_timeout``). A passed store stays open."""
         seconds = self.config.conductor.graceful_shutdown_timeout if timeout is None else timeout
         deadline = Deadline.after(seconds)
         for service in reversed(self._running):
