@@ -146,7 +146,7 @@ def _parse_machine_count(text: str) -> int:
 def _parse_integer(text: str, minimum: int, maximum: int) -> int:
     """Return the integer in *text*; raise ArgumentTypeError unless it is from *minimum* to *maximum*."""
     if not text.isascii() or not text.isdigit() or not minimum <= int(text) <= maximum:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from {minimum} to {maximum}")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from {minimum} to {maximum}; give an integer in this range")
     return int(text)
 
 

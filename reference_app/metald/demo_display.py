@@ -43,7 +43,7 @@ class DemoDisplay(ABC):
 
     @property
     def failures(self) -> list[FinishedTransition]:
-        """Transitions that failed."""
+        """Finished transitions that failed."""
         return [transition for transition in self.transitions if transition.error is not None]
 
     @abstractmethod

@@ -160,7 +160,9 @@ class MachineLifecycle:
         After a power change, ``last_error`` must be empty too.
         """
         if self._node[field] != value:
-            raise TransitionFailed(f"{field} is {self._node[field]!r}, not {value!r}; {self._last_error()}")
+            raise TransitionFailed(
+                f"the transition failed: {field} is {self._node[field]!r}, not {value!r}; {self._last_error()}"
+            )
         if field == "power_state" and self._node["last_error"]:
             raise TransitionFailed(f"the node reports an error; {self._last_error()}")
 

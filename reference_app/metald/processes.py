@@ -75,7 +75,9 @@ class Child:
             except queue.Empty:
                 raise ChildFailed(f"{self.name} was not ready within {seconds:g} s{self.output_tail()}") from None
             if line is None:
-                raise ChildFailed(f"{self.name} ended with exit code {self._process.wait()}{self.output_tail()}")
+                raise ChildFailed(
+                    f"{self.name} ended with exit code {self._process.wait()} before the expected output{self.output_tail()}"
+                )
             if line.startswith(prefix):
                 return line.removeprefix(prefix).strip()
 

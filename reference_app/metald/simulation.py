@@ -90,7 +90,9 @@ def start_fake_redfish(count: int, directory: Path, children: ExitStack, reason:
     *reason* says why the emulator is not used. It becomes part of the description and of the error.
     """
     if importlib.util.find_spec("baremetal_fake") is None:
-        raise ChildFailed(f"{reason}, and its replacement baremetal-fake is not installed either; pip install baremetal-fake")
+        raise ChildFailed(
+            f"cannot simulate machines: {reason}, and baremetal-fake is not installed either; pip install baremetal-fake"
+        )
     command = [sys.executable, "-m", "baremetal_fake.redfish", "--machines", str(count), "--power-seconds", str(_POWER_DELAY_S)]
     child = children.enter_context(Child("redfish", command, directory, no_proxy_environment()))
     ready = json.loads(child.wait_for_line("", _READY_TIMEOUT_S))
@@ -145,4 +147,4 @@ def _wait_for_systems(child: Child, url: str, count: int) -> None:
         except (urllib.error.URLError, OSError, ValueError, KeyError):
             pass
         time.sleep(0.1)
-    raise ChildFailed(f"{child.name} does not list {count} systems at {url}{child.output_tail()}")
+    raise ChildFailed(f"{child.name} is not ready: it does not list {count} systems at {url}{child.output_tail()}")

@@ -18,13 +18,13 @@ from baremetal_interfaces import BootDevice, BootMode, Deadline, IndicatorState,
 T = TypeVar("T")
 
 _ERRORS: dict[Effect, tuple[type[Exception], str]] = {
-    Effect.REFUSE: (CommandRejected, "the BMC refused the command"),
-    Effect.DROP: (NoAnswer, "the connection broke"),
+    Effect.REFUSE: (CommandRejected, "the BMC refused the command and did not carry it out"),
+    Effect.DROP: (NoAnswer, "the connection to the BMC broke before the answer"),
     Effect.WRONG: (InvalidAnswer, "the answer of the BMC is not valid"),
     Effect.TRUNCATE: (InvalidAnswer, "the answer of the BMC is incomplete"),
     Effect.MISTYPE: (InvalidAnswer, "the answer of the BMC has values of wrong types"),
     Effect.AUTH: (LoginRefused, "the BMC refused the credentials"),
-    Effect.EXPIRE: (SessionExpired, "the BMC does not know the session; log in again"),
+    Effect.EXPIRE: (SessionExpired, "the BMC does not know the session any more; log in again"),
     Effect.BUSY: (BMCBusy, "the BMC is busy; try again later"),
 }
 """Error class and default text of each effect of a fault that raises an error in the client."""
@@ -179,11 +179,11 @@ def apply_fault(fault: Fault, rack: Rack, deadline: Deadline) -> None:
     """
     if fault.effect is Effect.HANG:
         rack.wait(deadline.remaining())
-        raise NoAnswer(fault.message or "the BMC did not answer")
+        raise NoAnswer(fault.message or "the BMC did not answer before the deadline")
     if fault.effect is Effect.SLOW:
         if fault.seconds > deadline.remaining():
             rack.wait(deadline.remaining())
-            raise NoAnswer(fault.message or "the BMC did not answer in time")
+            raise NoAnswer(fault.message or "the BMC is too slow: it did not answer before the deadline")
         rack.wait(fault.seconds)
     elif fault.effect in _ERRORS:
         error, text = _ERRORS[fault.effect]

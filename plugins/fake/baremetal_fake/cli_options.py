@@ -66,7 +66,7 @@ def at_least(kind: Callable[[str], Number], minimum: Number) -> Callable[[str], 
     def number(text: str) -> Number:
         value = kind(text)
         if not minimum <= value < float("inf"):
-            raise argparse.ArgumentTypeError(f"the value must be {minimum:g} or more")
+            raise argparse.ArgumentTypeError(f"{text!r} is not valid; give a number of {minimum:g} or more")
         return value
 
     return number

@@ -28,7 +28,7 @@ class FakeSession:
         Without a deadline, the calls end after the patience of the rack (default: 30 seconds).
         """
         if self.closed:
-            raise SessionExpired("the session is closed; log in again")
+            raise SessionExpired("cannot use the session at the BMC: it is closed; log in again")
         return FakeBMC(self.rack, self.machine, deadline or Deadline.after(self.rack.patience, self.rack.clock))
 
 

@@ -96,7 +96,7 @@ _FIELDS = tuple(field.name for field in fields(Fault))
 def _problems(value: Mapping[str, Any], where: str) -> Iterator[Problem]:
     for name in value:
         if name not in _FIELDS:
-            yield Problem(f"{where}/{name}", "is not known", "known are " + ", ".join(_FIELDS))
+            yield Problem(f"{where}/{name}", "is not a field of a fault", "use one of " + ", ".join(_FIELDS))
     for name, (requirement, is_valid) in _CHECKS.items():
         if name in value and not is_valid(value[name]):
             yield Problem(f"{where}/{name}", f"{value[name]!r} is not valid", f"it must be {requirement}")
@@ -174,7 +174,9 @@ def _read_json(path: str) -> Any:
         try:
             return json.load(file)
         except ValueError as exc:
-            raise InvalidInput([Problem(path, f"is not JSON ({exc})")]) from exc
+            raise InvalidInput(
+                [Problem(path, f"does not hold valid JSON ({exc})", "write a list of faults, or an object")]
+            ) from exc
 
 
 def _add_operation(operation: Any, value: Any) -> list[Any]:

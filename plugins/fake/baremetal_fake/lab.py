@@ -85,7 +85,7 @@ class Lab:
 
 def _problems(name: str, entry: Mapping[str, Any]) -> list[Problem]:
     known = "known keys: " + ", ".join(_ENTRY_KEYS)
-    problems = [Problem(f"{name}/{key}", "is not known", known) for key in entry if key not in _ENTRY_KEYS]
+    problems = [Problem(f"{name}/{key}", "is not a key of a machine's entry", known) for key in entry if key not in _ENTRY_KEYS]
     if entry.get("power", "off") not in ("on", "off"):
         problems.append(Problem(f"{name}/power", f"{entry['power']!r} is not valid", "it must be on or off"))
     timings = entry.get("timings", {})

@@ -20,7 +20,9 @@ def addresses_in(network: str, count: int) -> tuple[str, ...]:
         raise ValueError(f"cannot use network {network}: it is not a loopback network; choose a part of 127.0.0.0/8")
     addresses = tuple(str(address) for address in _walk(block, count))
     if len(addresses) < count:
-        raise ValueError(f"network {network} is too small: it has {len(addresses)} usable addresses; {count} are needed")
+        raise ValueError(
+            f"network {network} is too small: it has {len(addresses)} usable addresses; {count} are needed; choose a larger one"
+        )
     return addresses
 
 
@@ -29,7 +31,7 @@ def check_names(names: Sequence[str]) -> None:
     if not names:
         raise ValueError("cannot create the test service: it has no machine; name one or more")
     if len(set(names)) != len(names) or not all(names):
-        raise ValueError(f"machine names {names!r} are not valid: they must be unique and not empty")
+        raise ValueError(f"machine names {names!r} are not valid: they must be unique and not empty; change them")
 
 
 def check_addresses(addresses: Sequence[str], machine_count: int) -> None:

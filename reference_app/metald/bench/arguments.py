@@ -146,7 +146,9 @@ def _integer_type(minimum: int, maximum: int) -> Callable[[str], int]:
 
     def parse(text: str) -> int:
         if not text.isascii() or not text.isdigit() or not minimum <= int(text) <= maximum:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a number from {minimum} to {maximum}")
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is not a number from {minimum} to {maximum}; give an integer in this range"
+            )
         return int(text)
 
     return parse
@@ -159,5 +161,5 @@ def _json_object(text: str) -> dict[str, Any]:
     except ValueError:
         value = None
     if not isinstance(value, dict):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a JSON object")
+        raise argparse.ArgumentTypeError(f'{text!r} is not a JSON object; give an object such as {{"owner": "bench"}}')
     return value

@@ -153,7 +153,7 @@ class BenchConnection:
         length = int(headers["content-length"])
         body = reader.read(length)
         if len(body) != length:
-            raise ConnectionResetError("the connection closed in the middle of the response")
+            raise ConnectionResetError("the server closed the connection in the middle of the response")
         return body
 
     def _read_chunks(self, reader: BinaryIO) -> bytes:

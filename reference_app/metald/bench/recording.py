@@ -86,12 +86,12 @@ class Recording:
 
     @property
     def success_count(self) -> int:
-        """Number of successful operations."""
+        """Number of successful operations of all kinds."""
         return sum(map(len, list(self.samples.values())))
 
     @property
     def failure_count(self) -> int:
-        """Number of failed operations."""
+        """Number of failed operations of all kinds."""
         return sum(self.failures.values())
 
     def compute_figures(self) -> list[OperationFigures]:

@@ -109,7 +109,7 @@ class BenchResult:
         }
 
     def format_lines(self) -> Iterator[str]:
-        """Yield the lines of the text report."""
+        """Yield the lines of the text report: statistics of each server, ratios, problems, and the outcome."""
         for server in self.servers:
             yield from _format_server(server)
         if ratios := self.compute_ratios():

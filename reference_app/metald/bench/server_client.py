@@ -42,11 +42,11 @@ class ServerClient:
                 auth_headers = self._authentication.header_lines
                 response = connection.request(method, path, self._common_headers + auth_headers, body)
         except ConnectionFailed as exc:
-            raise APIError(f"{method}: {exc}") from exc
+            raise APIError(f"{method} request failed: {exc}") from exc
         if response.status >= 400:
             retry_after = response.headers.get("retry-after", "")
             raise APIError(
-                f"{method}: {response.status} {extract_reason(response.body)}",
+                f"{method} request failed: HTTP {response.status} {extract_reason(response.body)}",
                 response.status,
                 float(retry_after) if retry_after.isdigit() else None,
             )

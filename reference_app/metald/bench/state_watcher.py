@@ -53,9 +53,11 @@ class StateWatcher:
                 if state == expected_state and not node.get("target_provision_state"):
                     return
                 if state == "error" or state.endswith("failed") or (state == "enroll" and node.get("last_error")):
-                    raise APIError(f"provision state is '{state}', not '{expected_state}': {node.get('last_error')}")
+                    raise APIError(
+                        f"the node failed: provision state is '{state}', not '{expected_state}': {node.get('last_error')}"
+                    )
             if time.monotonic() - begin > timeout:
-                raise APIError(f"provision state is '{state}' after {timeout:g} s, not '{expected_state}'")
+                raise APIError(f"the node is too slow: provision state is '{state}' after {timeout:g} s, not '{expected_state}'")
 
     def _wait_for_listing(self, uuid: str, not_before: float) -> dict[str, Any]:
         """Wait for a new listing that began after *not_before*, and return the node *uuid* in it.

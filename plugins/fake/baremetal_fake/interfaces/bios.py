@@ -71,7 +71,9 @@ def _validate(settings: Sequence[Mapping[str, Any]], definitions: Mapping[str, S
         name, value = setting["name"], str(setting["value"])
         definition = definitions.get(name)
         if definition is None:
-            problems.append(Problem(f"{where}/{name}", "is not known", "known settings: " + ", ".join(definitions)))
+            problems.append(
+                Problem(f"{where}/{name}", "is not a BIOS setting of the machine", "use one of " + ", ".join(definitions))
+            )
         else:
             reason = definition.find_problem(value)
             if reason:

@@ -87,8 +87,8 @@ def _validate(settings: Any, components: Mapping[str, str]) -> list[tuple[str, s
             continue
         component = update.get("component")
         if component not in components:
-            known = "known components: " + ", ".join(components)
-            problems.append(Problem(f"{where}/component", f"{component!r} is not known", known))
+            known = "use one of " + ", ".join(components)
+            problems.append(Problem(f"{where}/component", f"{component!r} is not a firmware component of the machine", known))
         else:
             updates.append((str(component), parse_version(urlsplit(update["url"]).path)))
     if problems:

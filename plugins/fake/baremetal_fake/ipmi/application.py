@@ -18,7 +18,7 @@ _CIPHER_RECORDS_PART_BYTES = 16
 
 
 def commands() -> Table:
-    """Return the table of the application commands."""
+    """Return the table of the IPMI application commands that the simulated BMC supports."""
     return {
         (APPLICATION, 0x01): make_reader("get_device", lambda call: DEVICE_ID),
         (APPLICATION, 0x02): Command(Level.ADMINISTRATOR, _reset),

@@ -66,7 +66,7 @@ class IPMIBMC:
 
     @property
     def machine(self) -> Machine:
-        """Machine that the BMC manages."""
+        """Simulated machine that the BMC manages."""
         return self.rack.machine(self.name)
 
     def receive(self, datagram: bytes) -> Reply | None:

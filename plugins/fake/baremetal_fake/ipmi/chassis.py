@@ -59,7 +59,7 @@ DEVICES: Mapping[int, BootDevice | None] = {
 
 
 def commands() -> Table:
-    """Return the table of the chassis commands."""
+    """Return the table of the IPMI chassis commands that the simulated BMC supports."""
     return {
         (CHASSIS, 0x00): make_reader("get_chassis", lambda call: b"\x00\x20\x20\x20\x20\x20"),
         (CHASSIS, 0x01): make_reader("get_power", _get_status),

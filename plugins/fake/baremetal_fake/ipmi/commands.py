@@ -78,7 +78,7 @@ class BMCState(Protocol):
 
     @property
     def machine(self) -> Machine:
-        """Machine that the BMC manages."""
+        """Simulated machine that the BMC manages."""
 
 
 @dataclass(frozen=True)

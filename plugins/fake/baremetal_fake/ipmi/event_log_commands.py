@@ -13,7 +13,7 @@ _WHOLE_RECORD = 0xFF
 
 
 def commands() -> Table:
-    """Return the table of the commands of the System Event Log."""
+    """Return the table of the IPMI commands of the System Event Log that the simulated BMC supports."""
     return {
         (STORAGE, 0x40): make_reader("get_sel", lambda call: call.bmc.events.info()),
         (STORAGE, 0x42): make_reader("get_sel", _reserve),

@@ -75,7 +75,7 @@ def read_packet(datagram: bytes) -> Packet:
             raise BadMessage(f"cannot read an IPMI 1.5 packet: it has {len(payload)} bytes of payload; its header says {length}")
         return Packet(kind, IPMI_MESSAGE, False, False, 0, 0, payload)
     if kind != FORMAT_RMCP_PLUS or len(datagram) < 4 + _SESSION_HEADER_BYTES:
-        raise BadMessage(f"the packet has authentication type {kind}; only 0 (outside of a session) and 6 (RMCP+) are supported")
+        raise BadMessage(f"cannot read a packet: its authentication type is {kind}; supported are 0 (no session) and 6 (RMCP+)")
     return _read_rmcp_plus(datagram)
 
 

@@ -14,7 +14,7 @@ _MAX_READ_BYTES = 0x20
 
 
 def commands() -> Table:
-    """Return the table of the sensor commands."""
+    """Return the table of the IPMI sensor commands that the simulated BMC supports."""
     return {
         (STORAGE, 0x20): make_reader("get_sensors", _get_repository_info),
         (STORAGE, 0x22): make_reader("get_sensors", _reserve),

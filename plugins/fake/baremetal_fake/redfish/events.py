@@ -16,7 +16,7 @@ _WRITABLE_PROPERTIES = ("Destination", "Protocol", "Context", "EventTypes", "Htt
 
 
 def routes() -> list[Route]:
-    """Return the routes of the event service and its subscriptions."""
+    """Return the HTTP routes of a simulated BMC for the event service and its subscriptions."""
     return [
         Route("EventService", {"GET": make_reader("get_subscriptions", _service)}),
         Route("EventService/Subscriptions", {"GET": make_reader("get_subscriptions", _subscriptions), "POST": _subscribe}),

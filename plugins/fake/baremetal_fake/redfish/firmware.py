@@ -29,7 +29,7 @@ _INVENTORY = ("UpdateService", "FirmwareInventory")
 
 
 def routes() -> list[Route]:
-    """Return the routes of secure boot, BIOS settings, firmware inventory and the update service."""
+    """Return the HTTP routes of a simulated BMC for secure boot, BIOS settings, firmware inventory and the update service."""
     return [
         Route("Systems/*/SecureBoot", {"GET": make_reader("get_secure_boot", _secure_boot), "PATCH": _set_secure_boot}),
         Route("Systems/*/SecureBoot/Actions/SecureBoot.ResetKeys", {"POST": _reset_keys}),

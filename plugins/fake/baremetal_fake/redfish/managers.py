@@ -42,7 +42,7 @@ _MANAGER_RESETS = ("GracefulRestart", "ForceRestart")
 
 
 def routes() -> list[Route]:
-    """Return the routes of managers, virtual media and chassis."""
+    """Return the HTTP routes of a simulated BMC for managers, virtual media and chassis."""
     media = "Managers/*/VirtualMedia"
     return [
         Route("Managers", {"GET": make_reader("get_managers", _managers)}),

@@ -16,7 +16,7 @@ _STORAGE = "1"
 
 
 def routes() -> list[Route]:
-    """Return the routes of processors, network interfaces, storage controllers and disks."""
+    """Return the HTTP routes of a simulated BMC for processors, network interfaces, storage controllers and disks."""
     resources = {
         "Processors": _processors,
         "Processors/*": _processor,

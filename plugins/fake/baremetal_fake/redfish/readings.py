@@ -13,7 +13,7 @@ _ABSENT = {"State": "Disabled", "Health": None}
 
 
 def routes() -> list[Route]:
-    """Return the routes of the sensor resources ``Thermal`` and ``Power``."""
+    """Return the HTTP routes of a simulated BMC for the sensor resources ``Thermal`` and ``Power``."""
     return [
         Route("Chassis/*/Thermal", {"GET": make_reader("get_sensors", _thermal)}),
         Route("Chassis/*/Power", {"GET": make_reader("get_sensors", _power)}),

@@ -14,7 +14,7 @@ BIOS_REGISTRY = "BiosAttributeRegistry.v1_0_0"
 
 
 def routes() -> list[Route]:
-    """Return the routes of the message registries and the BIOS attribute registry."""
+    """Return the HTTP routes of a simulated BMC for the message registries and the BIOS attribute registry."""
     return [
         Route("Registries", {"GET": make_reader("get_registries", _registries)}),
         Route("Registries/*", {"GET": make_reader("get_registries", _file)}),

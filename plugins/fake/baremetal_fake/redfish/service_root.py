@@ -17,7 +17,7 @@ _READ_METHODS, _LOGIN_METHODS = frozenset({"GET", "HEAD"}), frozenset({"POST"})
 
 
 def routes() -> list[Route]:
-    """Return the routes of the service root and the session service."""
+    """Return the HTTP routes of a simulated BMC for the service root and the session service."""
     return [
         Route("", {"GET": make_reader("get_root", _root)}, public_methods=_READ_METHODS),
         Route("odata", {"GET": make_reader("get_root", _odata)}, public_methods=_READ_METHODS),

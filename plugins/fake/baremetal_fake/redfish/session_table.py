@@ -67,7 +67,7 @@ class SessionTable:
         return next((session for session in self._by_token.values() if session.identifier == identifier), None)
 
     def all(self) -> list[Session]:
-        """Return the open sessions."""
+        """Return the sessions that are open, after removing those that have expired."""
         self._drop_expired()
         return list(self._by_token.values())
 

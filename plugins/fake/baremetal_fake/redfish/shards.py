@@ -76,7 +76,7 @@ def _wait_until_ready(child: subprocess.Popen[str]) -> None:
     line = child.stdout.readline()
     answer = json.loads(line) if line else {"error": "the process ended before it was ready"}
     if not answer.get("ready"):
-        raise ShardFailed(str(answer.get("error")))
+        raise ShardFailed(f"a child process cannot serve its machines: {answer.get('error')}")
 
 
 def run_shard() -> int:

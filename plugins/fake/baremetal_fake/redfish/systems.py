@@ -55,7 +55,7 @@ _BOOT_PREFIX = "BootSourceOverride"
 
 
 def routes() -> list[Route]:
-    """Return the routes of the computer systems and their action ``Reset``."""
+    """Return the HTTP routes of a simulated BMC for the computer systems and their action ``Reset``."""
     return [
         Route("Systems", {"GET": make_reader("get_systems", _systems)}),
         Route("Systems/*", {"GET": make_reader("get_power", _system), "PATCH": _patch}),

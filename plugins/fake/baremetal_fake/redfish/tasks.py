@@ -15,7 +15,7 @@ _TASKS = ("TaskService", "Tasks")
 
 
 def routes() -> list[Route]:
-    """Return the routes of the task service, its tasks and the task monitors."""
+    """Return the HTTP routes of a simulated BMC for the task service, its tasks and the task monitors."""
     return [
         Route("TaskService", {"GET": make_reader("get_tasks", _service)}),
         Route("TaskService/Tasks", {"GET": make_reader("get_tasks", _tasks)}),

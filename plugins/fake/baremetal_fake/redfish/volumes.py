@@ -21,7 +21,7 @@ _WRITABLE_PROPERTIES = ("RAIDType", "CapacityBytes", "Links", "Name", "VolumeTyp
 
 
 def routes() -> list[Route]:
-    """Return the routes of the volumes of a storage controller."""
+    """Return the HTTP routes of a simulated BMC for the volumes of a storage controller."""
     volumes = "Systems/*/Storage/*/Volumes"
     return [
         Route(volumes, {"GET": make_reader("get_inventory", _volumes), "POST": _create}),
