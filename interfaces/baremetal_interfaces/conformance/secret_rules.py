@@ -40,7 +40,7 @@ def log_lines_hold_no_secret(subject: Subject) -> None:
 
 
 def _situations(subject: Subject) -> dict[str, Mapping[str, Any]]:
-    """Return situations of a plugin and the ``driver_info`` that causes each."""
+    """Return the situations in which errors and log lines must contain no secret: name -> ``driver_info`` that causes it."""
     if not subject.secrets():
         raise NotOffered("driver_info contains no secret")
     found: dict[str, Mapping[str, Any]] = {"when all is well": subject.driver_info}

@@ -213,7 +213,7 @@ def _instance(offered: Offered) -> Interface:
 
 
 def failure(task: LocalTask, kind: Kind, method: str, *args: Any, **kwargs: Any) -> BareMetalError | None:
-    """Call a method of an interface and return its error, or None if it succeeds."""
+    """Call a method of an interface. Return its error of the contract, or None if it succeeds; other exceptions pass."""
     try:
         task.call(kind, method, *args, **kwargs)
     except BareMetalError as exc:

@@ -26,7 +26,10 @@ class WatchedTask(LocalTask):
         self._inside: threading.Thread | None = None
 
     def call(self, kind: Kind | str, method: str, *args: Any, **kwargs: Any) -> Any:
-        """Call the method in a new thread, so that a call that blocks forever does not block the kit."""
+        """Call the method in a new thread, so that a blocked call does not block the kit.
+
+        Raises Violation if the call does not return within its deadline and the grace.
+        """
         if threading.current_thread() is self._inside:
             return super().call(kind, method, *args, **kwargs)
         answers: list[Any] = []

@@ -80,7 +80,7 @@ def get_option_types(options_type: type | None) -> dict[str, tuple[Any, Any]]:
 
 
 def _find_objections(bridged: type[Interface], kind: Kind, section: str | None) -> Iterator[tuple[str, str, str]]:
-    """Yield the location, the problem and the allowed values of each objection."""
+    """Yield each reason why Ironic cannot run the interface *bridged*, as location, problem and allowed values."""
     missing = sorted(getattr(bridged, "__abstractmethods__", ()))
     if missing:
         yield "", f"does not implement {', '.join(missing)}", "every abstract method of its kind"

@@ -127,7 +127,10 @@ class RedfishRAID(RAIDInterface):
         return None
 
     def _find_controller(self, session: RedfishSession, task: Task) -> Controller:
-        """Return the first storage of the system that has volumes and supports RAID, or does not report its RAID types."""
+        """Return the first storage of the system that has volumes and supports RAID, or reports no RAID types.
+
+        Raises NotSupported if the system has no such storage.
+        """
         system = session.read_document(task.info(Kind.RAID).system_path)
         for storage in iterate_members(session, system.get("Storage")):
             collection = get_path(storage.get("Volumes"))
