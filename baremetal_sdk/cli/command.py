@@ -32,7 +32,9 @@ def _create_parser() -> argparse.ArgumentParser:
         "--directory", type=Path, help="directory to create (default: baremetal-NAME); it must be empty or not exist"
     )
     record = commands.add_parser("record", help="query a BMC through its driver and record its responses in a cassette file")
-    record.add_argument("hardware_type", help="name of an installed hardware type that uses HTTP, such as redfish")
+    record.add_argument(
+        "hardware_type", help="hardware type whose driver queries the BMC; it must be installed and use HTTP, such as redfish"
+    )
     record.add_argument("--driver-info", type=Path, required=True, help="JSON or TOML file with the driver_info of the machine")
     record.add_argument(
         "--output", type=Path, required=True, help="cassette file (JSON) to create for the recorded responses; it must not exist"

@@ -103,8 +103,8 @@ class Conductor:
             raise RuntimeError("the part cannot be added: the conductor has started; add parts before the start")
         if not (is_runnable(part) or collect_methods(part) or find_periodic_methods(part)):
             raise TypeError(
-                f"{type(part).__name__} cannot be added: it has neither a phase with start() and stop(), "
-                "nor a periodic method, nor an RPC method"
+                f"{type(part).__name__} cannot be added: it defines nothing to run; give it phase, start() and stop(), "
+                "or a periodic method, or an RPC method"
             )
         self._added.append(part)
 

@@ -68,7 +68,11 @@ def _load_drivers(config: ConductorConfig, conductor: Conductor | None) -> Drive
 def _examine_store(
     config: ConductorConfig, conductor: Conductor | None, drivers: DriverCatalog, *, clock: Clock, max_files: int | None
 ) -> Iterator[Finding]:
-    """Generate findings about nodes, sessions, and the clocks of other conductors."""
+    """Generate findings about missing drivers of nodes, BMC sessions, and the clocks of other conductors.
+
+    With *conductor*, examine its store and the connection too. Without it, open the existing store of *config*.
+    *max_files* is the limit of open files of the process, or None if it is unlimited.
+    """
     with nullcontext(conductor.store) if conductor is not None else open_existing_store(config.database, clock) as store:
         if conductor is not None:
             yield _examine_connection(store)

@@ -330,7 +330,7 @@ class EventLoop:
                 self._guard(self._reject, conn, error)
 
     def _submit(self, conn: Connection, submit: _Submit | None) -> None:
-        """Pass *conn* to a worker through *submit*. Without a free worker, reject its request with 503 or end its handshake."""
+        """Pass *conn* to a worker by *submit*, never None here. If no worker is free, answer 503 or end the handshake."""
         assert submit is not None
         # The state is written first: the worker may return the connection before *submit* returns.
         previous, conn.state = conn.state, ConnectionState.IN_WORKER

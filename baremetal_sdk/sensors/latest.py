@@ -23,7 +23,7 @@ _IPMI_FIELD = "Sensor Reading"
 
 
 class LatestReadings:
-    """The numbers of each node's latest reading, up to *max_series* sensors in all. Thread-safe."""
+    """The numeric values of each node's latest sensor readings. Sensors beyond *max_series* are only counted. Thread-safe."""
 
     def __init__(self, max_series: int) -> None:
         self.max_series = max_series

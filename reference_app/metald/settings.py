@@ -43,7 +43,11 @@ def _default_database_url(state: Path) -> str:
 
 
 def _overrides(options: ServeOptions, state: Path, written: dict[str, str]) -> dict[str, dict[str, Any]]:
-    """Return the options, by section, that override those in the files. *written* is the section ``database`` of the files."""
+    """Return the options, by section, to apply over those in the files.
+
+    Options of the command line replace those in the files. The defaults for the database in *state* only fill the options
+    that *written*, the section ``database`` of the files, leaves empty.
+    """
     api = {"host_ip": options.host, "port": options.port}
     database = {"connection": _default_database_url(state), "secret_key_file": str(state / "secret.key")}
     return {

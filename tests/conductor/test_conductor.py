@@ -74,7 +74,7 @@ class TestOrder(TestCase):
 
     def test_an_object_without_parts_is_refused(self) -> None:
         """Adding an object without start and stop, periodic methods or RPC methods is a ``TypeError``."""
-        with ExpectedException(TypeError, "object cannot be added: .*neither a phase.*nor a periodic method.*nor an RPC method"):
+        with ExpectedException(TypeError, "object cannot be added: .*phase, start.*or a periodic method.*or an RPC method"):
             self.unstarted.add(object())
 
     def test_nothing_is_added_after_the_start(self) -> None:

@@ -26,7 +26,7 @@ _FIELDS = Parameter("fields", STRINGS, "The fields to return, separated by comma
 
 @dataclass(frozen=True)
 class DriverRecord:
-    """A hardware type, merged from the offers of all live conductors. *hosts* are the host names of these conductors."""
+    """A hardware type, merged from the offers of live conductors. *hosts* are the host names of the conductors that offer it."""
 
     name: str
     hosts: tuple[str, ...]

@@ -117,7 +117,10 @@ class Lane(Executor):
         return self.pool.statistics_of(self)
 
     def is_cpu_limited_locked(self) -> bool:
-        """Return whether the lane's ``cpu_limit`` is reached by jobs that have not become slow."""
+        """Return whether the running jobs reach the lane's ``cpu_limit``.
+
+        A job that has run for longer than ``slow_after`` seconds does not count, because it mostly waits.
+        """
         limit = self.limits.cpu_limit
         if limit is None or self.busy < limit:
             return False

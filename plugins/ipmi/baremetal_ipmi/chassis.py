@@ -65,7 +65,7 @@ def send_interrupt(session: IPMISession, deadline: Deadline) -> None:
     except CommandRefused as exc:
         if exc.code != _INVALID_FIELD:
             raise
-        raise NotSupported(f"the BMC does not support interrupts: {exc}") from None
+        raise NotSupported(f"the BMC does not support NMI: {exc}") from None
 
 
 def get_light(session: IPMISession, deadline: Deadline) -> IndicatorState:

@@ -202,7 +202,10 @@ class _Repository:
 
 
 def _get_record_length(answer: bytes) -> int:
-    """Return the length of a record from its header, whose fifth byte counts the bytes that follow."""
+    """Return the length of the record in *answer*, which begins with the two-byte number of the next record.
+
+    The fifth byte of the record's header counts the bytes after the header. A short answer counts as a header alone.
+    """
     return _HEADER_BYTES + (answer[6] if len(answer) > 6 else 0)
 
 

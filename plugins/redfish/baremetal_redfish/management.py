@@ -143,13 +143,13 @@ class RedfishManagement(
             allowed = system.get_allowed_reset_system_values()
             if ResetType.NMI not in allowed:
                 known = ", ".join(sorted(reset.value for reset in allowed))
-                raise NotSupported(f"the system {system.path} does not support interrupts; its resets are {known}")
+                raise NotSupported(f"the system {system.path} does not support NMI; its reset types are {known}")
             try:
                 system.reset_system(ResetType.NMI)
             except sushy.exceptions.HTTPError as exc:
                 if exc.status_code != _NOT_IMPLEMENTED:
                     raise
-                raise NotSupported(f"the system {system.path} does not support interrupts: {describe_error(exc)}") from None
+                raise NotSupported(f"the system {system.path} does not support NMI: {describe_error(exc)}") from None
 
     def get_node_health(self, task: Task) -> Health | None:
         """Return the health of the system with its parts, or of the system alone; None if the BMC reports neither."""

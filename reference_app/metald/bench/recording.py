@@ -67,7 +67,7 @@ class Recording:
         self._elapsed_before_s, self._resumed_at = self.now(), None
 
     def now(self) -> float:
-        """Return the time of the recording's clock: the seconds that all rounds of its server have lasted so far."""
+        """Return the seconds for which the bench has measured this server, without the pauses between its rounds."""
         return self._elapsed_before_s + (0.0 if self._resumed_at is None else time.perf_counter() - self._resumed_at)
 
     def add(self, operation: str, seconds: float) -> None:

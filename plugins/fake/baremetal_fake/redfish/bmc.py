@@ -162,7 +162,10 @@ class RedfishBMC:
         return None
 
     def _accepts_basic(self, header: str | None) -> bool:
-        """Return whether the ``Authorization`` *header* holds accepted credentials; count wrong ones as a refused login."""
+        """Return whether the ``Authorization`` *header* permits the request. Count wrong credentials as a refused login.
+
+        Without a configured account, every request is permitted, even without a header.
+        """
         if self.options.account is None:
             return True
         scheme, _, encoded = (header or "").partition(" ")
