@@ -178,7 +178,10 @@ class Application:
         return self._policy.scope(allowed, context)
 
     def _check_visible(self, context: RequestContext, node: str) -> None:
-        """Raise ``NotFound`` if the node does not exist or the client may not see it."""
+        """Raise ``NotFound`` if the node is not among the nodes that the client may see.
+
+        Do nothing for a client that may see no nodes at all. The caller then answers 403 for every node.
+        """
         if self._policy.allows(VIEW_NODE, context, own_target(context)):
             version = self._backend.store.node_version(check_ident("node", node), scope=self._policy.scope(VIEW_NODE, context))
             check_visible(self._policy, context, version)

@@ -114,7 +114,10 @@ def listen(config: APIConfig, environ: Mapping[str, str] | None = None) -> Liste
 
 
 def make_listening_socket(sock: socket.socket, is_shared: bool, path: str | None = None) -> ListeningSocket:
-    """Make *sock* non-blocking and return it with its address. *path* replaces the path of a unix socket that was renamed."""
+    """Make *sock* non-blocking and return it with its address. *path* replaces the path of a unix socket that was renamed.
+
+    *is_shared* is True if another holder keeps the socket open when this copy is closed.
+    """
     sock.setblocking(False)
     if sock.family == socket.AF_UNIX:
         return ListeningSocket(sock, path or os.fsdecode(sock.getsockname() or ""), 0, is_shared)

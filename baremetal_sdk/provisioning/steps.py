@@ -220,7 +220,10 @@ def current_entry(record: RunProgress) -> StepEntry | None:
 
 
 def current_wait(record: RunProgress) -> WaitingRun | None:
-    """Return the position of the node's run, with the time of its next poll. None without a run or after its last step."""
+    """Return the position of the node's run and the poll delay of its step in seconds. None without a run or after its last step.
+
+    The delay is None if the step waits for an event or has not returned a ``Wait``.
+    """
     entry = current_entry(record)
     if entry is None or record.run_id is None or record.run_index is None:
         return None

@@ -194,7 +194,9 @@ class Nodes:
         if record.maintenance:
             return
         if record.instance_uuid is not None:
-            raise NodeAssociated(f"node {record.uuid} has instance {record.instance_uuid}; undeploy it first")
+            raise NodeAssociated(
+                f"node {record.uuid} has instance {record.instance_uuid}; undeploy it first, or delete its allocation"
+            )
         allowed = states.DELETE_ALLOWED | ({states.AVAILABLE} if self._allow_deleting_available() else set())
         if record.provision_state not in allowed:
             names = ", ".join(sorted(allowed))

@@ -26,7 +26,7 @@ class JobPool(Protocol):
         """True if the pool accepts no more work."""
 
     def begin_wait(self, waiter: Job[Any], target: Job[Any], until: float) -> None:
-        """Record that one job waits for another; raise ``PoolDeadlock`` if the wait can never end."""
+        """Record that a job waits *until* a time on the monotonic clock. Raise ``PoolDeadlock`` if *target* cannot run before."""
 
 
 class JobOwner(Protocol):

@@ -45,7 +45,7 @@ class Submitter(Protocol):
         """Return the statistics of a lane."""
 
     def begin_wait(self, waiter: Job[Any], target: Job[Any], until: float) -> None:
-        """Record that one job waits for another; raise ``PoolDeadlock`` if the wait can never end."""
+        """Record that a job waits *until* a time on the monotonic clock. Raise ``PoolDeadlock`` if *target* cannot run before."""
 
 
 @dataclass(frozen=True)

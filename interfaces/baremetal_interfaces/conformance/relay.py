@@ -142,7 +142,11 @@ class Relay:
                 sock.shutdown(socket.SHUT_RDWR)
 
     def _forward(self, data: bytes, source: socket.socket, sink: socket.socket, answers: bool) -> bool:
-        """Forward *data* according to the mode. Return whether the connection stays open."""
+        """Send *data* from *source* to *sink*, unless the mode requires misbehavior. Return whether the connection stays open.
+
+        *answers* is True for data from the BMC to the driver. ``UNREACHABLE`` ends the connection. ``SILENT`` drops *data*.
+        ``SLOW`` delays answers. ``WRONG`` sends garbage to the driver instead of an answer.
+        """
         mode = self.mode
         if mode is Misbehaviour.UNREACHABLE:
             return False

@@ -260,7 +260,10 @@ def _resolve(host: str, port: int, limit: Deadline) -> Sequence[_Address]:
 
 
 def _look_up(host: str, port: int, limit: Deadline) -> Sequence[_Address]:
-    """Resolve a host name by *limit*. The system's resolver has no timeout, so a thread runs it and is abandoned if late."""
+    """Return the addresses of a host. Raises ``ConnectFailed`` if the name is unknown or is not resolved before *limit*.
+
+    The system's resolver has no timeout, so a thread runs it and is abandoned if late.
+    """
     found: list[_Address] = []
     failed: list[OSError] = []
 
