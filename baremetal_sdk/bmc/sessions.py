@@ -30,7 +30,7 @@ class PooledSession:
         self.borrowers = 1
         """Number of borrowers. A new session belongs to the borrower that opened it."""
         self.is_broken = False
-        """True if the session is not lent again and is closed by its last borrower."""
+        """True if the session is not lent again. Its last borrower or the next login closes it."""
         self.used_at = 0.0
         """Monotonic time, in seconds, at which the last borrower released the session."""
         self.slots = slots
@@ -38,7 +38,7 @@ class PooledSession:
         """True from a login with a credential that was refused before until a request succeeds."""
 
     def use_own_slots(self) -> use_slots:
-        """Return a context manager in which each request over the session takes a request slot.
+        """Return a context manager in which each request takes a request slot, if the connector takes turns.
 
         It is for the log-out, which any thread may do. A thread that holds a slot at this BMC keeps using that slot, because
         it would otherwise wait for itself.
@@ -106,15 +106,15 @@ class BMC:
     def remove_superseded(self, key: SessionKey) -> list[PooledSession]:
         """Remove and return the sessions that a new session for *key* replaces. The caller closes them before it logs in.
 
-        They are broken sessions of the same key, even if they have borrowers, and free sessions of the same connector and
-        account that were opened with other credentials. Without this, a BMC with few sessions could refuse the new one.
+        They are broken sessions of the same key, even if they have borrowers, and sessions without borrowers of the
+        same connector that were opened with other credentials. Without this, a BMC with few sessions could refuse the new one.
         """
         with self._lock:
             superseded = [
                 (other, pooled)
                 for other, sessions in self._sessions.items()
                 for pooled in sessions
-                # key[:2] is connector and account: the same with another digest means that the credentials have changed.
+                # key[:2] is the connector and its session key. The same with another digest means that the credentials changed.
                 if (pooled.is_broken if other == key else other[:2] == key[:2] and pooled.borrowers == 0)
             ]
             return [pooled for other, pooled in superseded if self._remove_locked(other, pooled)]

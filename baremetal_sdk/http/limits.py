@@ -41,14 +41,17 @@ class HTTPLimits:
     max_spooled_bytes: int = 256 * 1024 * 1024
     """Maximum bytes of all bodies in temporary files. Above this limit the server rejects the oldest uploads."""
     max_unsent_bytes: int = 256 * 1024 * 1024
-    """Maximum unsent bytes of all responses. Above this limit the server disconnects the slowest readers."""
+    """Maximum unsent bytes of all responses. Above this limit the server disconnects the clients that have been
+    reading their responses for longest.
+    """
     max_unsent_bytes_per_client: int = 4 * 1024 * 1024
-    """Maximum unsent bytes of one response in pieces. Above this limit a worker waits for the client, and a streaming response is
-    cut."""
+    """Maximum unsent bytes of one connection. Above this limit a worker waits until the client has read half, and a streaming
+    response is cut.
+    """
     max_connections: int = 4096
-    """Maximum number of open connections. A new connection replaces the one that has been inactive for longest."""
+    """Maximum number of open connections. At this limit, new connections replace inactive ones (``connection_limits``)."""
     max_connections_per_client: int = 0
-    """Maximum number of open connections of one client. 0 means no limit per client."""
+    """Maximum number of open connections of one client: an IPv4 address or an IPv6 /64 network. 0 means no limit per client."""
 
     @classmethod
     def from_config(cls, config: APIConfig) -> HTTPLimits:

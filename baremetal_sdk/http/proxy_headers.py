@@ -28,8 +28,9 @@ _IGNORED_HEADER = "HTTP_FORWARDED"
 class ProxyHeaders:
     """WSGI middleware that applies X-Forwarded-For, -Proto, -Host and -Prefix of trusted proxies to the environment.
 
-    It removes the headers from every request, so that no application trusts the headers of other clients. Of several values
-    the last one counts, because the nearest proxy wrote it. Raises ``ConfigurationError`` for an invalid entry of *trusted*.
+    It removes the headers from every request, so that no application trusts the headers of other clients. Of several
+    values of -Proto, -Host and -Prefix the last one counts, because the nearest proxy wrote it. X-Forwarded-For is searched
+    from its end. Raises ``ConfigurationError`` for an invalid entry of *trusted*.
     """
 
     def __init__(self, app: WSGIApplication, trusted: Iterable[str]) -> None:
@@ -40,7 +41,7 @@ class ProxyHeaders:
             self._add_trusted(name)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Apply or remove the proxy headers, then call the application."""
+        """Remove the proxy headers, apply those of a trusted proxy, then call the application."""
         environ.pop(_IGNORED_HEADER, None)
         headers = {name: environ.pop(name) for name in _HEADERS if name in environ}
         if headers and self._is_trusted(environ.get("REMOTE_ADDR", "")):
@@ -92,7 +93,8 @@ class ProxyHeaders:
     def _find_client(self, chain: Sequence[str]) -> str | None:
         """Return the last address in *chain* that is not a trusted proxy, or the first one if all are trusted.
 
-        A client can forge all addresses before it. The search ends at an invalid address. None means that no address is valid.
+        A client can forge all addresses before it. The search ends at an invalid address. None means that the
+        chain is empty or that its last entry is invalid.
         """
         client = None
         for part in reversed(chain):

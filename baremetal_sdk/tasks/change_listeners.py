@@ -21,7 +21,7 @@ class ChangeListeners:
         self._callbacks: tuple[ChangeCallback, ...] = ()
 
     def subscribe(self, callback: ChangeCallback) -> Callable[[], None]:
-        """Register *callback*, to be called with the node's new record after each write of a task.
+        """Register *callback*, to be called with the node's new record after each update by a task, but not after a deletion.
 
         The callback runs in the thread of the task, so it has to be quick. Return a function that ends the subscription.
         """

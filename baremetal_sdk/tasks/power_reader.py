@@ -35,7 +35,8 @@ class PowerReader:
 
     @property
     def retry_delay(self) -> float:
-        """Seconds until the connect breaker of an unreachable BMC allows the next try; 0 if it allows one now."""
+        """Seconds until the connect breaker of an unreachable BMC allows the next try; 0 if it is
+        not open. Another caller's probe may still hold this reader off."""
         return self._credential.bmc.connect_breaker.retry_delay
 
     def read(self, deadline: Deadline, *, wait: bool = True) -> PowerState | None:

@@ -33,7 +33,8 @@ Persona = Literal[
 
 @dataclass(frozen=True)
 class RoleRequirement:
-    """The roles that a persona requires, by place: the relation of the client to the target. None: no role suffices there."""
+    """The roles that a persona requires, by place: the relation of the client to the target. None: no
+    ranked role suffices there."""
 
     system: str | None = None
     """The lowest role for clients with a token for the whole system."""

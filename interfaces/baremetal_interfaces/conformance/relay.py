@@ -73,7 +73,7 @@ class Relay:
             sock.close()
 
     def behave(self, mode: Misbehaviour | None) -> None:
-        """Switch to *mode*. Messages sent before are still handled in the previous mode.
+        """Switch to *mode*. UDP messages received before are still handled in the previous mode.
 
         Without that, a logout that the driver sends without waiting for a response would be lost.
         """
@@ -145,7 +145,7 @@ class Relay:
         """Send *data* from *source* to *sink*, unless the mode requires misbehavior. Return whether the connection stays open.
 
         *answers* is True for data from the BMC to the driver. ``UNREACHABLE`` ends the connection. ``SILENT`` drops *data*.
-        ``SLOW`` delays answers. ``WRONG`` sends garbage to the driver instead of an answer.
+        ``SLOW`` delays answers. ``WRONG`` sends garbage to the driver instead of an answer, and ends the connection.
         """
         mode = self.mode
         if mode is Misbehaviour.UNREACHABLE:
