@@ -109,7 +109,7 @@ class Recovery:
                 LOG.error("recovery of node %s failed: %s", node, exc)
 
     def _end_dead_work(self, task: NodeTask) -> None:
-        """Continue the run of a dead conductor if that is safe. Otherwise read the power and enter the failed state.
+        """Continue the run of a dead conductor if that is safe. Otherwise clean up, read the power and enter the failed state.
 
         Do nothing if the node is no longer in a working state.
         """
@@ -121,6 +121,7 @@ class Recovery:
             task.log.warning("continuing the run of a conductor that stopped between two steps or in a resumable one")
             self._handlers.run_again(task)
             return
+        self._handlers.clean_up(task)
         self._observe_power(task)
         reason = "the conductor stopped while it worked on the node; the work may be half done"
         transitions.fail(task, reason, target_power_state=None, **rescue.password_removal_changes(task))

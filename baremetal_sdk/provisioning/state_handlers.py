@@ -27,6 +27,7 @@ from baremetal_sdk.provisioning.inspection import Inspector
 from baremetal_sdk.provisioning.inspection_rules import InspectionRules
 from baremetal_sdk.provisioning.wait_timeouts import poll_timeout_reason
 from baremetal_sdk.store.protocol import Store
+from baremetal_sdk.store.records.node import NodeRecord
 from baremetal_sdk.tasks.node_task import NodeTask
 
 StateWork = Callable[[NodeTask], None]
@@ -36,10 +37,15 @@ _CLEANUP_METHODS: Mapping[str, tuple[Kind, str]] = {
     states.DEPLOYING: (Kind.DEPLOY, "clean_up"),
     states.DEPLOYWAIT: (Kind.DEPLOY, "clean_up"),
     states.DEPLOYHOLD: (Kind.DEPLOY, "clean_up"),
+    states.CLEANING: (Kind.DEPLOY, "tear_down_cleaning"),
+    states.CLEANWAIT: (Kind.DEPLOY, "tear_down_cleaning"),
+    states.CLEANHOLD: (Kind.DEPLOY, "tear_down_cleaning"),
     states.INSPECTWAIT: (Kind.INSPECT, "abort"),
+    states.RESCUING: (Kind.RESCUE, "clean_up"),
     states.RESCUEWAIT: (Kind.RESCUE, "clean_up"),
 }
 """Provision state -> interface and method of the driver that remove the leftovers of unfinished work from the machine."""
+_CLEANING = frozenset({states.CLEANING, states.CLEANWAIT, states.CLEANHOLD})
 
 
 class StateHandlers:
@@ -112,9 +118,11 @@ class StateHandlers:
         Errors of the driver are logged and not raised, because the BMC may be unreachable. ``LeaseLost`` passes.
         """
         cleanup = _CLEANUP_METHODS.get(task.record.provision_state)
-        if cleanup is not None:
-            with _log_errors(task):
-                task.call(*cleanup)
+        is_cleaning = task.record.provision_state in _CLEANING
+        if cleanup is None or (is_cleaning and not _has_prepared_cleaning(task.record)):
+            return
+        with _log_errors(task):
+            task.call(*cleanup)
 
     def run_again(self, task: NodeTask) -> None:
         """Continue, with its current step, the run of a node whose conductor died. Errors lead to the failed state."""
@@ -272,7 +280,7 @@ class StateHandlers:
             listener(task.record.uuid, waiting)
 
     def _finish_cleaning(self, task: NodeTask) -> None:
-        if task.record.run_steps and steps.wants_ramdisk(task.record):
+        if _has_prepared_cleaning(task.record):
             task.call(Kind.DEPLOY, "tear_down_cleaning")
         facts = self._facts.read_after_steps(task)
         transitions.follow_event(task, _event_after_cleaning(task), last=True, **steps.NO_RUN, **facts)
@@ -290,6 +298,11 @@ def _log_errors(task: NodeTask) -> Iterator[None]:
         raise
     except BareMetalError as exc:
         task.log.warning("ignored an error of the clean-up: %s", exc)
+
+
+def _has_prepared_cleaning(record: NodeRecord) -> bool:
+    """Return whether the deploy interface has prepared the machine for the node's run of clean steps."""
+    return bool(record.run_steps) and steps.wants_ramdisk(record)
 
 
 def _wants_automated_cleaning(task: NodeTask) -> bool:

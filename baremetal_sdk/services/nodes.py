@@ -7,11 +7,11 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from baremetal_interfaces import InvalidInput, Kind, NotSupported, Problem
+from baremetal_interfaces import BareMetalError, InvalidInput, Kind, NotSupported, Problem
 from baremetal_sdk import states
 from baremetal_sdk.drivers.catalog import DriverCatalog, collect_info_types, get_interface_names
 from baremetal_sdk.drivers.credentials import collect_secret_names, has_new_secret, is_secret, split_secrets
-from baremetal_sdk.errors import DriverNotFound, InvalidState, NodeAssociated, NodeProtected
+from baremetal_sdk.errors import DriverNotFound, InvalidState, LeaseLost, NodeAssociated, NodeProtected
 from baremetal_sdk.provisioning.allocation_links import delete_allocation
 from baremetal_sdk.rpc.registry import rpc_method
 from baremetal_sdk.services.node_rules import dependent_changes
@@ -103,9 +103,10 @@ class Nodes:
 
     @rpc_method("1.0")
     def delete_node(self, node: str) -> None:
-        """Delete a node. Raises ``NodeLocked`` while a task holds it, and other errors while it is protected or in use."""
+        """Delete a node and stop its console. Raises ``NodeLocked`` while a task holds it, and other errors if it is in use."""
         with self._tasks.acquire(node, purpose="node deletion") as task:
             self._refuse_deletion(task.record)
+            _stop_console(task)
             task.delete_node()
 
     @rpc_method("1.0")
@@ -225,6 +226,18 @@ class Nodes:
         wrong = "no interface of this node reads it"
         problems = [Problem(f"driver_info/{name}", wrong, _suggest(name, read)) for name in unknown]
         return ". ".join(map(str, problems))
+
+
+def _stop_console(task: NodeTask) -> None:
+    """Stop the node's console if it is started. An error is logged: the machine may be gone, and the node as well."""
+    if not task.record.console_enabled:
+        return
+    try:
+        task.call(Kind.CONSOLE, "stop_console")
+    except LeaseLost:
+        raise
+    except BareMetalError as exc:
+        task.log.warning("the console could not be stopped before the deletion of the node: %s", exc)
 
 
 def _suggest(name: str, known: set[str]) -> str:

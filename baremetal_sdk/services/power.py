@@ -32,11 +32,12 @@ class Power:
         with self._tasks.acquire(node, purpose=f"changing power to '{state}'") as task:
             self._check_allowed(task, state)
             task.validate(Kind.POWER)
+            last_error = task.record.last_error
             task.write(target_power_state=str(state.outcome), last_error=None)
             try:
                 task.run_in_background(self._lane, lambda task: _change(task, state, timeout))
             except NoFreeWorker:
-                task.write(target_power_state=None)
+                task.write(target_power_state=None, last_error=last_error)
                 raise
 
     def _check_allowed(self, task: NodeTask, state: PowerState) -> None:

@@ -160,12 +160,13 @@ class TaskPower:
             self.set(PowerState.ON, timeout)
             return
         before = self._read()
-        # Only for on and off: a reboot has the outcome "on", too, but is not done because the machine is on.
-        if state is state.outcome and before is state:
-            self._store(state)
-            return
-        if state is not PowerState.ON:
+        # Before the return below: an agent does not survive a machine that is off, no matter who switched it off.
+        if state is not PowerState.ON or before is PowerState.OFF:
             self._forget_agent()
+        # Not for reboots: their outcome is "on", too, but a reboot is not done because the machine is on.
+        if state not in _OFF_BEFORE and before is state.outcome:
+            self._store(before)
+            return
         try:
             self._task.call(Kind.POWER, "set_power_state", state)
         except Conflict:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from baremetal_fake.interfaces.inspect import FakeInspect
-from baremetal_interfaces import MASK, Task, Wait
+from baremetal_interfaces import MASK, PowerState, Task, Wait
 from baremetal_sdk import ConductorConfig, bare_metal_api
 from baremetal_sdk.drivers.loader import discover
 from baremetal_sdk.testing import quick_options, running_conductor, settle
@@ -160,6 +160,26 @@ class TestHeartbeat(AgentTestCase):
         self.record()
         second = self.lookup().json["config"]["agent_token"]
         self.assertNotIn(second, (MASK, first))
+
+    def test_each_power_action_of_a_machine_that_is_off_invalidates_the_token(self) -> None:
+        """An agent does not survive a machine that is off. No power action of it keeps the token or the address of its agent."""
+        self.enter_clean_wait()
+        for target in ("power off", "soft power off", "rebooting", "soft rebooting", "power on"):
+            self.machine().command_power(PowerState.OFF)
+            token = self.lookup().json["config"]["agent_token"]
+            self.assertNotEqual(MASK, token, target)
+            self.call_node("PUT", "states/power", {"target": target}, status=202)
+            info = self.record().driver_internal_info
+            self.assertEqual({}, {name: value for name, value in info.items() if name.startswith("agent_")}, target)
+
+    def test_power_on_of_a_running_machine_keeps_the_token(self) -> None:
+        """A power-on changes nothing on a machine that is on, so its agent keeps its token."""
+        self.enter_clean_wait()
+        self.machine().command_power(PowerState.ON)
+        self.lookup()
+        self.call_node("PUT", "states/power", {"target": "power on"}, status=202)
+        self.record()
+        self.assertEqual(MASK, self.lookup().json["config"]["agent_token"])
 
 
 class WaitingInspect(FakeInspect):

@@ -9,6 +9,13 @@ INDICATOR_PATH = "management/indicators/led@system"
 
 
 class TestConsole(MachineAPITestCase):
+    def test_deletion_of_a_node_stops_its_console(self) -> None:
+        """No console of a deleted node stays open."""
+        self.call_node("PUT", "states/console", {"enabled": True}, status=202)
+        self.assertTrue(self.record().console_enabled)
+        self.assertEqual(204, self.request("DELETE", N1).status)
+        self.assertFalse(self.machine().console_enabled)
+
     def test_console_is_started_shown_and_stopped(self) -> None:
         """The requests are accepted, run in the background, and their results appear on the node."""
         self.assertEqual({"console_enabled": False, "console_info": None}, self.call_node("GET", "states/console"))

@@ -31,10 +31,24 @@ class WaitingDeploy(FakeDeploy):
             bmc.machine.network_image = None
 
 
-def plugins_with_waiting_deploy() -> Plugins:
-    """Return the installed plugins with a waiting deploy interface instead of the fake one."""
+class PreparedCleaning(FakeDeploy):
+    """A deploy interface that offers a network image from the preparation of a cleaning to its tear-down."""
+
+    def prepare_cleaning(self, task: Task) -> None:
+        """Offer the image."""
+        with self.bmc(task) as bmc:
+            bmc.machine.network_image = "fake://kept"
+
+    def tear_down_cleaning(self, task: Task) -> None:
+        """Withdraw the image."""
+        with self.bmc(task) as bmc:
+            bmc.machine.network_image = None
+
+
+def plugins_with_waiting_deploy(deploy: type[FakeDeploy] = WaitingDeploy) -> Plugins:
+    """Return the installed plugins with a waiting deploy interface, or *deploy*, instead of the fake one."""
     found = discover()
-    found.interfaces[Kind.DEPLOY]["fake"] = WaitingDeploy
+    found.interfaces[Kind.DEPLOY]["fake"] = deploy
     return found
 
 
@@ -216,6 +230,22 @@ class TestFailures(MachinesCase):
         record = provision(conductor, node.uuid, "abort")
         self.assertEqual("deploy failed", record.provision_state)
         self.assertIsNone(self.machine().network_image)
+
+    def test_cleaning_that_fails_or_is_aborted_is_torn_down(self) -> None:
+        """The deploy interface frees what it prepared for a cleaning, no matter how the cleaning ends."""
+        conductor = self.conductor(handed_in={"plugins": plugins_with_waiting_deploy(PreparedCleaning)})
+        failing = self.enroll(conductor, "m1", faults={"erase_devices": {"effect": "refuse"}})
+        waiting = self.enroll(conductor, "m2")
+        for node, step_name, end in ((failing, "erase_devices", "clean failed"), (waiting, "wait_for_event", "clean wait")):
+            provision(conductor, node.uuid, "manage")
+            steps = {"clean_steps": [{"interface": "deploy", "step": step_name}]}
+            conductor.rpc.call("change_provision_state", node=node.uuid, verb="clean", arguments=steps)
+            settle(conductor)
+            self.assertEqual(end, conductor.store.node(node.uuid).provision_state)
+        self.assertIsNone(self.machine("m1").network_image)
+        self.assertEqual("fake://kept", self.machine("m2").network_image)
+        self.assertEqual("clean failed", provision(conductor, waiting.uuid, "abort").provision_state)
+        self.assertIsNone(self.machine("m2").network_image)
 
     def test_failed_cleaning_sets_maintenance_until_manage(self) -> None:
         """A failed cleaning sets maintenance and a fault, and manage clears both."""

@@ -8,7 +8,7 @@ from typing import Any
 from testtools import ExpectedException
 
 from baremetal_fake.interfaces.rescue import FakeRescue
-from baremetal_interfaces import MASK, InvalidInput, NotSupported, Phase, Task, Wait
+from baremetal_interfaces import MASK, DriverError, InvalidInput, NotSupported, Phase, Task, Wait
 from baremetal_sdk import Conductor
 from baremetal_sdk.drivers.loader import Plugins, discover
 from baremetal_sdk.errors import NodeInMaintenance
@@ -41,12 +41,21 @@ class WaitingRescue(FakeRescue):
         assert step.phase is Phase.SERVICE and step.name == "rescue"
 
 
-def plugins() -> Plugins:
-    """Return the installed plugins with a waiting rescue interface instead of the fake one."""
+class FailingRescue(FakeRescue):
+    """A rescue interface that fails after it has provided the ramdisk."""
+
+    def rescue(self, task: Task) -> None:
+        """Provide the ramdisk and fail."""
+        task.driver.boot.prepare_ramdisk(task, {})
+        raise DriverError("the machine does not boot")
+
+
+def plugins(rescue: type[FakeRescue] = WaitingRescue) -> Plugins:
+    """Return the installed plugins with a waiting rescue interface, or *rescue*, instead of the fake one."""
     found = discover()
     for kind, named in found.interfaces.items():
         if str(kind) == "rescue":
-            named["fake"] = WaitingRescue
+            named["fake"] = rescue
     return found
 
 
@@ -141,6 +150,13 @@ class TestRescue(RescueCase):
         self.assertEqual("rescue failed", record.provision_state)
         self.assertEqual({}, dict(record.instance_info))
         self.assertIn("no server", record.last_error or "")
+
+    def test_failed_rescue_is_cleaned_up(self) -> None:
+        """A rescue that fails after it has provided its ramdisk leaves no ramdisk on the network."""
+        conductor = self.conductor(handed_in={"plugins": plugins(FailingRescue)})
+        node = self.active(conductor)
+        self.assertEqual("rescue failed", self.rescue(conductor, node.uuid).provision_state)
+        self.assertIsNone(self.machine().network_image)
 
     def test_waiting_rescue_can_be_aborted_and_torn_down(self) -> None:
         """An aborted rescue, and the tear-down after it, leave nothing on the machine or the node."""

@@ -6,13 +6,31 @@ from datetime import timedelta
 
 from testtools import ExpectedException
 
+from baremetal_fake.interfaces.deploy import FakeDeploy
 from baremetal_fake.machine import Power
-from baremetal_interfaces import InvalidInput, NodeLocked, PowerState, PowerStateFailure
+from baremetal_interfaces import InvalidInput, Kind, NodeLocked, PowerState, PowerStateFailure, Task
 from baremetal_sdk import Conductor
+from baremetal_sdk.drivers.loader import Plugins, discover
 from baremetal_sdk.errors import InvalidState, LeaseLost
 from baremetal_sdk.store.records.node import NodeRecord
 from baremetal_sdk.testing import ManualClock, provision, settle
 from tests.fixtures.machines import MachinesCase
+
+
+class CleaningUpDeploy(FakeDeploy):
+    """A deploy interface whose clean-up withdraws the network image."""
+
+    def clean_up(self, task: Task) -> None:
+        """Withdraw the image."""
+        with self.bmc(task) as bmc:
+            bmc.machine.network_image = None
+
+
+def plugins_with_clean_up() -> Plugins:
+    """Return the installed plugins with a deploy interface that cleans up instead of the fake one."""
+    found = discover()
+    found.interfaces[Kind.DEPLOY]["fake"] = CleaningUpDeploy
+    return found
 
 
 class TestPowerActions(MachinesCase):
@@ -203,9 +221,13 @@ class TestPowerSync(MachinesCase):
 
 class TestRecovery(MachinesCase):
     def test_dead_work_fails_after_the_grace(self) -> None:
-        """After the grace, a node whose conductor died in a deployment is 'deploy failed' with the reason and its true power."""
+        """After the grace, a node whose conductor died in a deployment is 'deploy failed' with the reason and its true power.
+
+        The deploy interface has removed its leftovers from the machine.
+        """
         clock = ManualClock()
-        conductor = self.conductor(handed_in={"clock": clock}, bmc_call_timeout=10.0)
+        handed_in = {"clock": clock, "plugins": plugins_with_clean_up()}
+        conductor = self.conductor(handed_in=handed_in, bmc_call_timeout=10.0)
         node = self.enroll(conductor)
         provision(conductor, node.uuid, "manage", "provide")
         lease, _ = conductor.store.take_lease(node.uuid, holder="dead/1", purpose="deploy", duration=30.0)
@@ -215,6 +237,7 @@ class TestRecovery(MachinesCase):
             fence=lease.fence,
         )
         self.machine().command_power(PowerState.ON)
+        self.machine().network_image = "fake://left-behind"
         conductor.components.recovery.sweep()
         settle(conductor)
         self.assertEqual("deploying", conductor.store.node(node.uuid).provision_state)
@@ -231,6 +254,7 @@ class TestRecovery(MachinesCase):
         self.assertEqual("power on", record.power_state)
         self.assertIsNone(record.lease_holder)
         self.assertIn("the conductor stopped while it worked on the node", record.last_error or "")
+        self.assertIsNone(self.machine().network_image)
 
     def test_one_sweep_recovers_all_nodes(self) -> None:
         """One sweep recovers all nodes with dead work."""
