@@ -21,8 +21,8 @@ DISTRIBUTIONS = {
     "plugins/redfish": "baremetal_redfish",
 }
 """Folder below ``tests`` -> the distribution that it tests as a whole."""
-NO_MIRRORS = {"examples", "fixtures", "out_of_tree", "plugins", "system"}
-"""Folders of tests of more than one package, and the fixtures."""
+NO_MIRRORS = {"benchmarks", "examples", "fixtures", "out_of_tree", "plugins", "system"}
+"""Folders of tests of more than one package or of the benchmarks, and the fixtures."""
 
 
 def _test_folders() -> set[str]:

@@ -1,0 +1,67 @@
+"""Connections to the API that say whether a request was answered."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+API_VERSION = "latest"
+TIMEOUT_S = 30.0
+
+
+class Unanswered(Exception):
+    """The connection ended before the response, so the request may have been executed or not."""
+
+
+class Answer(NamedTuple):
+    """Status, headers with lower-case names, and body of a response."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        """The body as a JSON value, or None if it is empty."""
+        return json.loads(self.body) if self.body else None
+
+
+class APIConnection:
+    """A kept-alive connection to one API. Not thread-safe: each thread has its own."""
+
+    def __init__(self, url: str, timeout: float = TIMEOUT_S, headers: Mapping[str, str] | None = None) -> None:
+        self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=timeout)
+        self._headers = {"X-OpenStack-Ironic-API-Version": API_VERSION, "Content-Type": "application/json", **(headers or {})}
+
+    def request(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Answer:
+        """Send a request and return the response. *body* is sent as JSON unless it is bytes. Raises :class:`Unanswered`."""
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        try:
+            self._connection.request(method, path, data, {**self._headers, **(headers or {})})
+            response = self._connection.getresponse()
+            content = response.read()
+        except (OSError, http.client.HTTPException) as exc:
+            self._connection.close()
+            raise Unanswered(f"{method} {path}: {exc!r}") from exc
+        return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, content)
+
+    def list_all(self, path: str, key: str) -> list[dict[str, Any]]:
+        """Return all records of a listing, page by page."""
+        records: list[dict[str, Any]] = []
+        separator = "&" if "?" in path else "?"
+        url = f"{path}{separator}limit=1000"
+        while url:
+            answer = self.request("GET", url)
+            if answer.status != 200:
+                raise AssertionError(f"GET {url}: {answer.status} {answer.body[:300]!r}")
+            records += answer.json[key]
+            following = answer.json.get("next")
+            url = "" if not following else following[following.index("/v1/") :]
+        return records
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()

@@ -1,0 +1,1 @@
+"""Kills of a service under load, and the check that no acknowledged write is lost."""
