@@ -12,12 +12,15 @@ from concurrent.futures import Executor, Future
 from typing import Any, NamedTuple, TypeVar
 
 from baremetal_sdk.concurrency.timer import ScheduledCall, Timer
+from baremetal_sdk.errors import StoreUnavailable
 
 LOG = logging.getLogger(__name__)
 F = TypeVar("F", bound=Callable[..., Any])
 _ATTRIBUTE = "__baremetal_periodic__"
 _MAX_BACKOFF_FACTOR = 16.0
 """Multiple of the interval to which failures in a row can extend it."""
+_MAX_OUTAGE_RETRY_S = 10.0
+"""Maximum seconds until the next run after a run that failed because the store was away."""
 _DEFAULT_SPREAD = 0.1
 """Share of the interval within which the first run begins."""
 _SOON_LIMIT_S = 1.0
@@ -90,11 +93,23 @@ def _is_never_again(error: BaseException) -> bool:
 class Periodic:
     """A function that runs repeatedly on *executor*. A run is scheduled after the previous run has ended: runs never overlap.
 
-    Errors of *function* are logged. Each failure in a row doubles the time to the next run, up to 16 intervals. If the
-    executor refuses a run, the next attempt follows after one interval. *timer* starts the runs. Thread-safe.
+    Errors of *function* are logged. Each failure in a row doubles the time to the next run, up to 16 intervals, unless
+    *backs_off* is false: a sign of life has to resume as soon as it can. A run that fails because the store is away does
+    not back off either. The next run follows after one interval, but within 10 seconds, so that all work resumes soon after
+    the store has returned. If the executor refuses a run, the next attempt follows after one interval. *timer* starts the
+    runs. Thread-safe.
     """
 
-    def __init__(self, function: Callable[[], Any], every: float, *, timer: Timer, executor: Executor, name: str) -> None:
+    def __init__(
+        self,
+        function: Callable[[], Any],
+        every: float,
+        *,
+        timer: Timer,
+        executor: Executor,
+        name: str,
+        backs_off: bool = True,
+    ) -> None:
         self.name = name
         self.every = every
         """Interval, in seconds, between the end of a run and the beginning of the next."""
@@ -109,6 +124,9 @@ class Periodic:
         self._function = function
         self._timer = timer
         self._executor = executor
+        self._backs_off = backs_off
+        self._outage_failures = 0
+        """Number of runs in a row that failed because the store was away."""
         self._lock = threading.Lock()
         self._next: ScheduledCall | None = None
         self._stopped = self._is_paused = False
@@ -186,16 +204,34 @@ class Periodic:
                 LOG.info("periodic %s will not run again, as it requested: %s", self.name, exc)
                 self.stop()
                 return
-            self.failed += 1
-            self.failures += 1
-            LOG.exception("periodic %s failed, %d times in a row", self.name, self.failures)
+            self._record_failure(exc)
         else:
-            self.failures = 0
+            self.failures = self._outage_failures = 0
         finally:
             self.runs += 1
+
+    def _record_failure(self, error: BaseException) -> None:
+        self.failed += 1
+        if isinstance(error, StoreUnavailable):
+            # Once per outage: the store logs when it goes away and when it returns.
+            level = logging.DEBUG if self._outage_failures else logging.WARNING
+            self._outage_failures += 1
+            LOG.log(level, "periodic %s has to wait for the store: %s", self.name, error)
+            return
+        self._outage_failures = 0
+        self.failures += 1
+        LOG.error("periodic %s failed, %d times in a row", self.name, self.failures, exc_info=error)
+
+    def _compute_pause(self) -> float:
+        """Return the seconds from the end of a run to the beginning of the next."""
+        if self._outage_failures:
+            # Spread, so that the jobs of many conductors do not meet at a store that has just returned.
+            return random.uniform(0.5, 1.0) * min(self.every, _MAX_OUTAGE_RETRY_S)
+        factor = min(_MAX_BACKOFF_FACTOR, 2.0**self.failures) if self._backs_off else 1.0
+        return self.every * factor
 
     def _finish_run(self, future: Future[None]) -> None:
         """Schedule the next run. This is also called if the run was cancelled before it began."""
         # Scheduled after the run and not at its beginning, so that a run that takes longer than the interval overlaps nothing.
         self._is_resting.set()
-        self._schedule(self.every * min(_MAX_BACKOFF_FACTOR, 2.0**self.failures))
+        self._schedule(self._compute_pause())

@@ -15,7 +15,7 @@ from baremetal_sdk.concurrency.monkey_patching import refuse_monkey_patching
 from baremetal_sdk.concurrency.periodic import Interval, Periodic, bind_conductor, find_periodic_methods, resolve_interval
 from baremetal_sdk.concurrency.pool import ElasticPool
 from baremetal_sdk.conductor.components import Components, Overrides, lanes_for
-from baremetal_sdk.conductor.periodic_jobs import PERIODIC_JOBS
+from baremetal_sdk.conductor.periodic_jobs import PERIODIC_JOBS, SIGNS_OF_LIFE
 from baremetal_sdk.conductor.readings import conductor_readings
 from baremetal_sdk.conductor.shutdown import Shutdown, run_safely
 from baremetal_sdk.conductor.signals import Command, CommandQueue, receive_signals
@@ -311,7 +311,14 @@ class Conductor:
     def _repeat(self, components: Components, lane: str, function: Callable[[], Any], name: str, *, soon: bool = False) -> None:
         """Run *function* on *lane* at the interval of the job *name*. With the interval 0 it does not run until a reload."""
         interval = self._interval_of(name)
-        periodic = Periodic(function, interval or 1.0, timer=components.pool.timer, executor=components.lanes[lane], name=name)
+        periodic = Periodic(
+            function,
+            interval or 1.0,
+            timer=components.pool.timer,
+            executor=components.lanes[lane],
+            name=name,
+            backs_off=name not in SIGNS_OF_LIFE,
+        )
         self._periodics.append(periodic)
         if interval > 0:
             periodic.start(spread=1.0, soon=soon)

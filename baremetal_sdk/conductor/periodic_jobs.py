@@ -23,6 +23,8 @@ class PeriodicJob:
     interval: Callable[[ConductorConfig], float]
     """Seconds between two runs under a configuration. Zero or less: the job does not run."""
     function: Callable[[Components], Any]
+    backs_off: bool = True
+    """False for a sign of life, which keeps its interval after failures."""
 
 
 def _recovery_interval(config: ConductorConfig) -> float:
@@ -51,12 +53,14 @@ PERIODIC_JOBS = (
         lane="heartbeat",
         interval=lambda config: config.conductor.lease_duration / 3,
         function=lambda parts: parts.tasks.renew(),
+        backs_off=False,
     ),
     PeriodicJob(
         name="heartbeat",
         lane="heartbeat",
         interval=lambda config: config.conductor.heartbeat_interval,
         function=lambda parts: parts.membership.heartbeat(),
+        backs_off=False,
     ),
     PeriodicJob(
         name="recovery of nodes",
@@ -119,3 +123,6 @@ PERIODIC_JOBS = (
         function=lambda parts: parts.pruner.run(),
     ),
 )
+
+SIGNS_OF_LIFE = frozenset(job.name for job in PERIODIC_JOBS if not job.backs_off)
+"""Names of the jobs that keep their interval after failures, because other processes take their absence for a death."""

@@ -12,6 +12,7 @@ from baremetal_interfaces import Busy
 from baremetal_sdk.concurrency.periodic import Periodic, find_periodic_methods, periodic
 from baremetal_sdk.concurrency.pool import ElasticPool, LaneLimits
 from baremetal_sdk.concurrency.timer import Timer
+from baremetal_sdk.errors import StoreUnavailable
 from baremetal_sdk.testing import ManualClock
 
 
@@ -86,10 +87,13 @@ class TestPeriodic(TestCase):
         self.clock = ManualClock()
         self.timer = HandTimer(clock=self.clock)
         self.executor = Inline()
-        self.failing = self.exiting = False
+        self.failing = self.exiting = self.store_is_away = False
 
     def begin(self) -> Periodic:
-        job = Periodic(self.run_once, 10.0, timer=self.timer, executor=self.executor, name="test")
+        return self.begin_job(10.0)
+
+    def begin_job(self, every: float, *, backs_off: bool = True) -> Periodic:
+        job = Periodic(self.run_once, every, timer=self.timer, executor=self.executor, name="test", backs_off=backs_off)
         job.start(spread=0.0)
         return job
 
@@ -98,6 +102,8 @@ class TestPeriodic(TestCase):
             raise SystemExit
         if self.failing:
             raise ValueError("failing")
+        if self.store_is_away:
+            raise StoreUnavailable("away")
 
     def turn(self, seconds: float) -> int:
         self.clock.turn(seconds)
@@ -133,6 +139,39 @@ class TestPeriodic(TestCase):
         self.assertEqual((2, 0), (self.executor.runs, job.failures))
         self.turn(10.0)
         self.assertEqual(3, self.executor.runs)
+
+    def test_a_sign_of_life_never_backs_off(self) -> None:
+        """Without back-off, each run follows one interval after the run before, whatever the number of failures."""
+        self.failing = True
+        self.begin_job(10.0, backs_off=False)
+        self.turn(0.0)
+        for _ in range(20):
+            self.turn(10.0)
+        self.assertEqual(21, self.executor.runs)
+
+    def test_work_resumes_soon_after_the_store_has_returned(self) -> None:
+        """However long the store was away and however long the interval is, the next run follows within 10 seconds."""
+        self.store_is_away = True
+        job = self.begin_job(86400.0)
+        self.turn(0.0)
+        for _ in range(20):
+            self.turn(10.0)
+        self.assertEqual((21, 0), (self.executor.runs, job.failures))
+        self.store_is_away = False
+        self.turn(10.0)
+        self.assertEqual(22, self.executor.runs)
+        self.turn(86399.0)
+        self.assertEqual(22, self.executor.runs)
+
+    def test_a_job_logs_one_line_for_an_outage_of_the_store(self) -> None:
+        """Runs that fail because the store is away write one line, and no traceback."""
+        self.store_is_away = True
+        with self.assertLogs("baremetal_sdk.concurrency.periodic", "INFO") as log:
+            self.begin()
+            self.turn(0.0)
+            for _ in range(5):
+                self.turn(10.0)
+        self.assertEqual(["WARNING:baremetal_sdk.concurrency.periodic:periodic test has to wait for the store: away"], log.output)
 
     def test_an_exit_does_not_lose_the_next_run(self) -> None:
         """SystemExit in a run counts as a failure, and the next run is scheduled."""
