@@ -251,7 +251,13 @@ def _share_pool(pool: ElasticPool) -> SharedPool:
 def _open_store(config: ConductorConfig, clock: Clock) -> Store:
     threads = config.conductor.workers_pool_size + config.api.max_threads
     connections = config.database.max_pool_size or connection_pool_size(threads)
-    return open_store(config.database.connection, clock=clock, connections=connections, events=config.events.enabled)
+    return open_store(
+        config.database.connection,
+        clock=clock,
+        connections=connections,
+        events=config.events.enabled,
+        sqlite_synchronous=config.database.sqlite_synchronous,
+    )
 
 
 def _credentials(options: ConductorOptions) -> Credentials | None:

@@ -111,8 +111,13 @@ class RemoteBackend:
         """Open the store with one connection per thread, because API threads spend most of their time in the database."""
         config = self.config
         connections = config.database.max_pool_size or config.api.max_threads
-        events = config.events.enabled
-        return open_store(config.database.connection, clock=self.clock, connections=connections, events=events)
+        return open_store(
+            config.database.connection,
+            clock=self.clock,
+            connections=connections,
+            events=config.events.enabled,
+            sqlite_synchronous=config.database.sqlite_synchronous,
+        )
 
     def stop(self, timeout: float | None = None) -> None:
         """Stop all services within *timeout* seconds (default: ``graceful_shutdown_timeout``). A passed store stays open."""

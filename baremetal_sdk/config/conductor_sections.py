@@ -178,6 +178,13 @@ class DatabaseConfig:
         change_when="the server allows fewer connections, or transactions wait for a connection. The server's limit must cover "
         "all processes",
     )
+    sqlite_synchronous: bool = setting(
+        True,
+        "Report a change to an SQLite database as done only after the change is on the disk, so that no power failure loses it. "
+        "If false, changes do not wait for the disk; a power failure may lose the last ones, but a crash of the process loses "
+        "none. Other databases have their own options for this.",
+        change_when="the disk is slow, and losing the last changes in a power failure is acceptable",
+    )
     secret_key_file: str | None = setting(
         None,
         "File with the key that encrypts credentials in the database. The conductor creates the file if it is missing. All "

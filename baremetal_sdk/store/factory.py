@@ -17,11 +17,19 @@ def connection_pool_size(threads: int) -> int:
     return min(max(_MIN_CONNECTIONS, threads // _THREADS_PER_CONNECTION), _MAX_CONNECTIONS)
 
 
-def open_store(url: str | None, *, clock: Clock | None = None, connections: int | None = None, events: bool = True) -> Store:
+def open_store(
+    url: str | None,
+    *,
+    clock: Clock | None = None,
+    connections: int | None = None,
+    events: bool = True,
+    sqlite_synchronous: bool = True,
+) -> Store:
     """Open and return the store at an SQLAlchemy URL, or a store in memory if *url* is None.
 
     *connections* is the maximum number of connections to a database server. Without *events*, an SQL store writes no events to
-    its outbox; the store in memory always writes them.
+    its outbox; the store in memory always writes them. Without *sqlite_synchronous*, a power failure may lose the last changes
+    of an SQLite file; changes are then faster.
 
     Raises ``ConfigurationError`` for an unusable URL and ``StoreUnavailable`` for an unusable database.
     """
@@ -31,6 +39,12 @@ def open_store(url: str | None, *, clock: Clock | None = None, connections: int 
     # Imported here, because a process with a store in memory needs no SQLAlchemy, whose import takes long.
     from baremetal_sdk.store.sql.store import SQLStore
 
-    store = SQLStore(url, clock=clock, connections=connections or _MIN_CONNECTIONS, events=events)
+    store = SQLStore(
+        url,
+        clock=clock,
+        connections=connections or _MIN_CONNECTIONS,
+        events=events,
+        sqlite_synchronous=sqlite_synchronous,
+    )
     store.open()
     return store

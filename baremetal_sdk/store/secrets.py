@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from baremetal_sdk.errors import ConfigurationError
+from baremetal_sdk.store.durable_files import flush_directory
 
 
 class SecretBox(Protocol):
@@ -168,12 +169,4 @@ def _create_exclusively(path: Path, content: bytes) -> None:
     finally:
         draft.unlink()
     # Without a flush of the directory, a power failure could lose the key after secrets were sealed with it.
-    _sync_directory(path.parent)
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    flush_directory(path.parent)

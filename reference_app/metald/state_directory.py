@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from baremetal_sdk.store.durable_files import make_directories
+
 
 class StateError(Exception):
     """Error raised when the state directory cannot be used. Its text has the reason and the remedy."""
@@ -32,7 +34,7 @@ def lock_directory(directory: Path) -> Iterator[Path]:
     write to it.
     """
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directories(directory, 0o700)
         _check_permissions(directory)
         descriptor = os.open(directory / "metald.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as exc:

@@ -12,6 +12,7 @@ from pathlib import Path
 from sqlalchemy import URL, make_url
 
 from baremetal_sdk.errors import ConfigurationError
+from baremetal_sdk.store.durable_files import flush_file
 
 
 def back_up(connection: str, file: Path) -> None:
@@ -32,6 +33,7 @@ def back_up(connection: str, file: Path) -> None:
         else:
             _dump(url, part)
         part.rename(file)
+        flush_file(file)
     except sqlite3.Error as exc:
         raise ConfigurationError(f"{url.database} cannot be copied: {exc}") from None
     finally:

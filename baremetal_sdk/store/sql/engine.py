@@ -12,7 +12,7 @@ from sqlalchemy.pool import QueuePool
 
 from baremetal_sdk.errors import ConfigurationError, StoreUnavailable
 from baremetal_sdk.observability.telemetry import Telemetry, Work
-from baremetal_sdk.store.sql.failures import mask_password, translate_errors
+from baremetal_sdk.store.sql.failures import flush_error, mask_password, translate_errors
 from baremetal_sdk.store.sql.sqlite import READER_CONNECTIONS, WRITES_OPTION, sqlite_engine, use_write_ahead_log
 from baremetal_sdk.store.sql.sqlite_readers import SQLiteReaders
 from baremetal_sdk.store.sql.sqlite_statements import CompiledStatements
@@ -45,12 +45,13 @@ class Database:
     """The database of an SQL store, with its connections and transactions. Thread-safe.
 
     *connections* is the maximum number of connections to a database server. Errors of the database are raised as
-    ``StoreUnavailable``.
+    ``StoreUnavailable``. With *sqlite_synchronous*, a transaction in an SQLite file survives a power failure.
     """
 
-    def __init__(self, url: str, *, connections: int = DEFAULT_CONNECTIONS) -> None:
+    def __init__(self, url: str, *, connections: int = DEFAULT_CONNECTIONS, sqlite_synchronous: bool = True) -> None:
         self.url = _parse_url(url)
         self._connections = connections
+        self._sqlite_synchronous = sqlite_synchronous
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._engines: _Engines | None = None
         self.telemetry = Telemetry()
@@ -86,7 +87,8 @@ class Database:
         writer = engine.execution_options(**{WRITES_OPTION: True})
         if self.is_sqlite:
             use_write_ahead_log(engine)
-            self._engines = _Engines(SQLiteReaders(engine, READER_CONNECTIONS), writer, SQLiteWriter(engine))
+            sqlite_writer = SQLiteWriter(engine, synchronous=self._sqlite_synchronous)
+            self._engines = _Engines(SQLiteReaders(engine, READER_CONNECTIONS), writer, sqlite_writer)
         else:
             engine.connect().close()
             self._engines = _Engines(engine, writer, None)
@@ -137,7 +139,8 @@ class Database:
     def writing(self) -> Iterator[Connection]:
         """Context with the connection of a writing transaction.
 
-        It is committed at the end of the block, and rolled back after an exception. The subscribers are called after the commit.
+        It is committed at the end of the block, and rolled back after an exception. The subscribers are called after the commit,
+        once it is on the disk.
         """
         engines = self._require_open()
         if engines.sqlite_writer is None:
@@ -145,11 +148,28 @@ class Database:
         else:
             transaction = engines.sqlite_writer.transaction()
         observation = self.telemetry.begin(Work.TRANSACTION, {"kind": "write"})
-        with observation, translate_errors(self.url), transaction as connection:
-            yield connection
+        with observation, translate_errors(self.url):
+            with transaction as connection:
+                yield connection
+            # After the end of the transaction, so that other threads write during the flush.
+            self.flush()
         # Only after the commit: a subscriber that reads at once must find what was written.
         for callback in self._subscribers:
             callback()
+
+    def flush(self) -> None:
+        """Return after all transactions of this process that have ended are on the disk.
+
+        Only SQLite needs it. Raises ``StoreUnavailable`` if the disk fails; the transactions may be lost then.
+        """
+        sqlite_writer = self._require_open().sqlite_writer
+        if sqlite_writer is None:
+            return
+        with translate_errors(self.url):
+            try:
+                sqlite_writer.flush()
+            except OSError as exc:
+                raise flush_error(self.url, exc) from exc
 
     @contextmanager
     def altering(self) -> Iterator[Connection]:

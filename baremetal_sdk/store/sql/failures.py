@@ -88,6 +88,15 @@ def translate_errors(url: URL, *, may_be_committed: bool = False) -> Iterator[No
         raise kind(message, retry_after=_RETRY_AFTER_S) from exc
 
 
+def flush_error(url: URL, error: OSError) -> StoreUnavailable:
+    """Return the error for a commit that SQLite made, but that could not be flushed to the disk."""
+    return StoreUnavailable(
+        f"the database {mask_password(url)} cannot be used: its last changes could not be flushed to the disk "
+        f"({error.strerror or error}), so a power failure may lose them; check the disk and its free space",
+        retry_after=_RETRY_AFTER_S,
+    )
+
+
 def mask_password(url: URL) -> str:
     """Return a database URL as text with a mask in place of its password."""
     return url.render_as_string(hide_password=True)

@@ -69,7 +69,10 @@ class SQLOutbox:
         with self._database.reading() as connection:
             ordered = select(columns.batch, columns.id).where(columns.batch.is_not(None))
             last = connection.execute(ordered.order_by(columns.batch.desc(), columns.id.desc()).limit(1)).first()
-            return EventPosition(*last) if last is not None else self._last_deleted(connection)
+            position = EventPosition(*last) if last is not None else self._last_deleted(connection)
+        # After a power failure another event could get the number of one that was lost, and a client would miss it.
+        self._database.flush()
+        return position
 
     @retry_on_conflict
     def read(self, after: EventPosition, limit: int) -> Sequence[Event]:
@@ -80,6 +83,8 @@ class SQLOutbox:
             # Read after the page, not before it: the mark then covers all deletions that could have left events out of the page.
             if rows and after < self._last_deleted(connection):
                 raise events_gone_error(after)
+        # As in head(): a client must not know an event that a power failure can lose.
+        self._database.flush()
         return [Event(EventPosition(batch, number), *rest) for batch, number, *rest in rows]
 
     @retry_on_conflict

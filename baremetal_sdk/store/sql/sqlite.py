@@ -57,8 +57,8 @@ def sqlite_engine(url: URL) -> Engine:
 def _prepare(connection: sqlite3.Connection, _record: object) -> None:
     # Otherwise the driver begins deferred transactions by itself.
     connection.isolation_level = None
-    # NORMAL does not flush the log at each commit: a commit survives the end of the process, but maybe not a power failure.
-    for pragma in ("foreign_keys = ON", "synchronous = NORMAL", f"wal_autocheckpoint = {_CHECKPOINT_PAGES}"):
+    # EXTRA makes each commit survive a power failure, also without a write-ahead log. ``SQLiteWriter`` flushes the log itself.
+    for pragma in ("foreign_keys = ON", "synchronous = EXTRA", f"wal_autocheckpoint = {_CHECKPOINT_PAGES}"):
         connection.execute(f"PRAGMA {pragma}").close()
 
 

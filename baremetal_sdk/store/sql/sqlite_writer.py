@@ -5,12 +5,15 @@ SQLite allows one writer at a time per file. So one connection is enough, and it
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Lock
 
 from sqlalchemy import Connection, Engine
 
+from baremetal_sdk.store.sql.sqlite_flush import WriteAheadLogFlush
 from baremetal_sdk.store.sql.sqlite_statements import execute_sqlite
 
 
@@ -18,10 +21,15 @@ class SQLiteWriter:
     """Runner of the writing transactions of a process, one after the other. Thread-safe.
 
     The lock makes threads wait in Python. Without it, each thread would wait in SQLite's busy handler, which sleeps and polls.
+
+    With *synchronous*, a transaction survives a power failure once :meth:`flush` has returned after it.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, synchronous: bool) -> None:
         self._engine = engine
+        self._synchronous = synchronous
+        self._log_flush: WriteAheadLogFlush | None = None
+        """Flusher of the write-ahead log; None without *synchronous*, and where each commit flushes by itself."""
         self._write_lock = Lock()
         self._idle_connection: Connection | None = None
         self._closed = False
@@ -42,6 +50,8 @@ class SQLiteWriter:
                 execute_sqlite(connection, "BEGIN IMMEDIATE")
                 yield connection
                 execute_sqlite(connection, "COMMIT")
+                if self._log_flush is not None:
+                    self._log_flush.add_commit()
                 reusable = not self._closed
             except BaseException:
                 # A connection that cannot roll back may be inside of a transaction, so it is closed.
@@ -52,6 +62,14 @@ class SQLiteWriter:
                     self._idle_connection = connection
                 else:
                     connection.close()
+
+    def flush(self) -> None:
+        """Return after all transactions that have ended are on the disk. Return at once without *synchronous*.
+
+        Do not call it inside of a transaction. Raises ``OSError`` if the disk fails; the transactions may be lost then.
+        """
+        if self._log_flush is not None:
+            self._log_flush.wait()
 
     def close(self) -> None:
         """Close the connection. A connection in use is closed at the end of its transaction."""
@@ -73,7 +91,35 @@ class SQLiteWriter:
         connection = self._engine.connect()
         # The pool must not count or recycle a connection that is kept here.
         connection.detach()
+        self._set_up_flush(connection)
         return connection
+
+    def _set_up_flush(self, connection: Connection) -> None:
+        """Choose how commits of this connection get to the disk. The caller holds the write lock."""
+        if not self._synchronous:
+            execute_sqlite(connection, "PRAGMA synchronous = NORMAL")
+        elif execute_sqlite(connection, "PRAGMA journal_mode").fetchone()[0] == "wal":
+            # NORMAL flushes the log before a checkpoint, and the database file after it, but not the log at each commit.
+            execute_sqlite(connection, "PRAGMA synchronous = NORMAL")
+            if self._log_flush is None:
+                file = execute_sqlite(connection, "PRAGMA database_list").fetchone()[2]
+                self._log_flush = WriteAheadLogFlush(Path(file), self._move_log)
+            self._log_flush.forget_log()
+
+    def _move_log(self) -> None:
+        """Move the write-ahead log to the database file, which is then on the disk.
+
+        Raises ``OSError`` if a reader prevents it.
+        """
+        with self._write_lock:
+            connection = self._idle_connection or self._connect()
+            self._idle_connection = None
+            try:
+                is_busy = execute_sqlite(connection, "PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            finally:
+                connection.close()
+        if is_busy:
+            raise OSError(errno.EBUSY, "the write-ahead log could not be moved to the database file, because it is being read")
 
 
 def _roll_back(connection: Connection) -> bool:

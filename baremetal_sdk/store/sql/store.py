@@ -60,8 +60,9 @@ class SQLStore(SQLConductors, SQLPorts):
     database; the tables have their own schema version. *connections* limits the connections to a database server.
     *events* enables the outbox. Errors of the database are raised as ``StoreUnavailable``.
 
-    On SQLite, a commit survives the end of the process. A power failure may lose the last commits, because the write-ahead
-    log is not flushed to the disk at each commit.
+    On SQLite, a method that writes returns after the change is on the disk, so that it survives a power failure. Methods that
+    write at the same time share one flush of the disk. Without *sqlite_synchronous*, they do not wait for the disk: a change
+    survives the end of the process, but a power failure may lose the last changes.
     """
 
     def __init__(
@@ -72,8 +73,10 @@ class SQLStore(SQLConductors, SQLPorts):
         table_prefix: str = "bm_",
         connections: int = DEFAULT_CONNECTIONS,
         events: bool = True,
+        sqlite_synchronous: bool = True,
     ) -> None:
-        super().__init__(Database(url, connections=connections), StoreSchema(table_prefix), clock or SystemClock())
+        database = Database(url, connections=connections, sqlite_synchronous=sqlite_synchronous)
+        super().__init__(database, StoreSchema(table_prefix), clock or SystemClock())
         self._opening = Lock()
         self.outbox = SQLOutbox(self._database, self._schema, self._clock, enabled=events)
         """Events about nodes, written in the transaction of each change."""
