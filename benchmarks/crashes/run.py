@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,13 @@ from benchmarks.crashes.load import WriterLoad
 from benchmarks.crashes.service import CrashableService
 from benchmarks.processes import find_exceptions
 from benchmarks.report import Report
+from tests.fixtures.power_loss import PowerLossDisk
 
 MAX_READY_S = 30.0
 """Seconds after a kill until the service has to be ready again, on a loaded machine."""
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class CrashPlan:
     """Number of kills, load between two kills in seconds (minimum and maximum), and threads of the load.
 
@@ -76,6 +77,28 @@ def run_crashes(
         "acknowledged_writes": dict(sorted(ledger.acknowledged.items())),
         "ready_s": {"median": round(statistics.median(ready_times), 2), "maximum": round(max(ready_times), 2)},
     }
+
+
+def run_power_losses(disk: PowerLossDisk, directory: Path, plan: CrashPlan, report: Report) -> dict[str, Any]:
+    """Run a service on SQLite whose power fails as often as planned: its files keep only what was flushed. Return the figures.
+
+    The planted fault of the plan is that changes do not wait for the disk (``sqlite_synchronous = false``).
+    """
+    options = "sqlite_synchronous = false\n" if plan.plant else ""
+    with CrashableService(directory, options=options, environment=disk.environment) as service:
+        service.state = disk.root
+
+        def lose_power() -> None:
+            service.kill()
+            disk.lose_power()
+
+        return run_crashes(
+            service,
+            dataclasses.replace(plan, plant=False),
+            report,
+            crash=lose_power,
+            find_corruption=lambda: find_sqlite_corruption(service.state),
+        )
 
 
 def find_sqlite_corruption(state: Path) -> list[str]:
