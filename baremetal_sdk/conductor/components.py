@@ -79,6 +79,7 @@ class Components:
         options = self.options = config.conductor
         # Raises ConfigurationError for malformed options. The rules themselves are parsed again for each driver.
         parse_slot_rules(options.bmc_max_in_flight, options.bmc_concurrency_scope)
+        _limit_documents(options.bmc_max_document_size)
         self.clock = clock
         self.power_gate = PowerActionGate()
         # Drivers come first: without any hardware type, the store and the pool need not be opened.
@@ -258,6 +259,13 @@ def _open_store(config: ConductorConfig, clock: Clock) -> Store:
         events=config.events.enabled,
         sqlite_synchronous=config.database.sqlite_synchronous,
     )
+
+
+def _limit_documents(size: int) -> None:
+    # Imported here, because ssl and sockets are slow to import.
+    from baremetal_interfaces.http import set_max_document_bytes
+
+    set_max_document_bytes(size)
 
 
 def _credentials(options: ConductorOptions) -> Credentials | None:

@@ -122,6 +122,13 @@ class ConductorOptions:
         "one type. driver_info/bmc_concurrency_scope of a node overrides this option.",
         change_when="many independent systems share one address, as behind an emulator or a chassis manager",
     )
+    bmc_max_document_size: int = setting(
+        1024 * 1024,
+        "Maximum size of a document that a BMC sends, in bytes. Registries and collections may be four times as large. A "
+        "document may have one value for each 16 bytes of its limit.",
+        minimum=65536,
+        change_when="calls fail because a response of your BMCs is too large or has too many values",
+    )
     bmc_call_timeout: float = setting(
         60.0,
         "Timeout of one driver call, in seconds. It includes retries. Another conductor takes over an expired lease only after "

@@ -17,6 +17,7 @@ from typing import Any
 
 import orjson
 
+from baremetal_interfaces.json_cost import MIN_VALUES, count_values
 from baremetal_sdk.errors import MessageTooLarge
 from baremetal_sdk.store.records.kinds import RECORD_KINDS
 from baremetal_sdk.store.records.node import ConductorRecord, Lease, NodeRecord, PortRecord
@@ -27,6 +28,7 @@ _MARK = "$"
 """Member that marks a JSON object as an encoded value. It has the type, and the member ``v`` has the value."""
 _MAX_JSON_INTEGER = 2**63 - 1
 """Largest integer that orjson can write. Larger ones are encoded as text."""
+_BYTES_PER_VALUE = 8
 _MAX_INTEGER_DIGITS = 1024
 """Limit for received integers, because parsing a longer text would cost much time."""
 
@@ -41,10 +43,15 @@ class MalformedMessage(ValueError):
 
 @dataclass(frozen=True)
 class MessageLimits:
-    """Limits of a message: its size in bytes, and the depth of its nesting."""
+    """Limits of a message: its size in bytes, and the depth of its nesting. The number of values follows from the size."""
 
     max_bytes: int = 16 * 1024 * 1024
     max_depth: int = 64
+
+    @property
+    def max_values(self) -> int:
+        """Maximum number of JSON values. Records have many short values such as null, and at least eight bytes for each."""
+        return max(MIN_VALUES, self.max_bytes // _BYTES_PER_VALUE)
 
 
 class Codec:
@@ -98,6 +105,10 @@ class Codec:
     def from_bytes(self, data: bytes) -> Any:
         """Return the JSON values of a message, for :meth:`load`. Raises :class:`MalformedMessage` and ``MessageTooLarge``."""
         self._check_size(len(data))
+        if count_values(data) > self.limits.max_values:
+            raise MessageTooLarge(
+                f"message too large: more than {self.limits.max_values} values; raise [DEFAULT] rpc_max_message_size"
+            )
         try:
             return orjson.loads(data)
         except ValueError:

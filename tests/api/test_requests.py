@@ -90,6 +90,13 @@ class TestBodies(APITestCase):
         )
 
 
+class TestCostOfBodies(APITestCase):
+    def test_number_of_values_is_limited(self) -> None:
+        """A body with very many small values is refused before it is decoded."""
+        body = b'{"driver": "fake-hardware", "extra": {"a": [' + b"1," * 270_000 + b"1]}}"
+        self.assert_refused(self.request("POST", "/v1/nodes", body), 413, "too many values")
+
+
 class TestPathsAndMethods(APITestCase):
     def test_unknown_path_is_not_found(self) -> None:
         """The status for a path without a route is 404, with a body in Ironic's format."""

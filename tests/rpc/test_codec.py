@@ -37,6 +37,13 @@ class TestCodec(TestCase):
         self.assertRaises(MessageTooLarge, self.codec.to_bytes, "x" * 10_000)
         self.assertRaises(MessageTooLarge, self.codec.from_bytes, b'"' + b"x" * 10_000 + b'"')
 
+    def test_number_of_values_is_limited(self) -> None:
+        """A message with very many small values is rejected before it is decoded."""
+        codec = Codec(limits=MessageLimits(max_bytes=200_000))
+        self.assertEqual([1] * 20_000, codec.from_bytes(b"[" + b"1," * 19_999 + b"1]"))
+        failure = self.assertRaises(MessageTooLarge, codec.from_bytes, b"[" + b'{"b":1},' * 20_000 + b"1]")
+        self.assertIn("25000 values", str(failure))
+
     def test_values_without_an_encoding_are_rejected(self) -> None:
         """The error names the type, never the value."""
         for value in (threading.Lock(), object(), self.codec, {"a": [lambda: 1]}, MessageLimits()):

@@ -9,6 +9,7 @@ import orjson
 from webob import Request
 
 from baremetal_interfaces import InvalidInput
+from baremetal_interfaces.json_cost import compute_max_values, count_values
 from baremetal_sdk.api.framework.errors import RequestTooLarge, UnsupportedContent
 
 MAX_DEPTH = 64
@@ -18,13 +19,16 @@ MAX_DEPTH = 64
 def read(request: Request, max_bytes: int) -> Any:
     """Return the JSON value in the body of *request*, or None if the body is empty.
 
-    Raises ``RequestTooLarge`` for a body of more than *max_bytes*, ``UnsupportedContent`` for another content type, and
-    ``InvalidInput`` for a body that cannot be read, is not JSON or is nested too deeply.
+    Raises ``RequestTooLarge`` for a body of more than *max_bytes* or with too many values, ``UnsupportedContent`` for another
+    content type, and ``InvalidInput`` for a body that cannot be read, is not JSON or is nested too deeply.
     """
     raw = _read_bytes(request, max_bytes)
     if not raw.strip():
         return None
     _check_content_type(request)
+    max_values = compute_max_values(max_bytes)
+    if count_values(raw) > max_values:
+        raise RequestTooLarge(f"the body of the request has too many values; the limit is {max_values} values")
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as exc:

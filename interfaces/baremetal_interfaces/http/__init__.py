@@ -3,6 +3,7 @@
 ``baremetal_interfaces`` does not import this package, because ssl and sockets are slow to import. Import it by its own name.
 """
 
+from baremetal_interfaces.http.documents import decode_document, set_max_document_bytes
 from baremetal_interfaces.http.errors import (
     BadAnswer,
     Broken,
@@ -26,5 +27,7 @@ __all__ = [
     "TLSFailed",
     "TimedOut",
     "TooLarge",
+    "decode_document",
+    "set_max_document_bytes",
     "tls_context",
 ]

@@ -5,14 +5,16 @@ The reader looks only at the headers that determine the length of the body. All 
 
 from __future__ import annotations
 
-import json as json_codec
 import re
 from email.parser import Parser
 from http.client import HTTPMessage
 from typing import Any, NamedTuple
 
+from baremetal_interfaces.deadline import Deadline
+from baremetal_interfaces.http.documents import decode_document, get_max_document_bytes
 from baremetal_interfaces.http.errors import BadAnswer, Broken, TooLarge
 from baremetal_interfaces.http.socket import DeadlineSocket
+from baremetal_interfaces.json_cost import compute_max_values
 
 MAX_HEAD_BYTES = 256 * 1024
 """Maximum size of the head of a response, in bytes."""
@@ -30,11 +32,21 @@ _SWITCHING_PROTOCOLS = b"101"
 class HTTPResponse:
     """A complete response: *status*, *headers* and *body*. Header names are case-insensitive."""
 
-    __slots__ = ("_head", "_headers", "body", "status")
+    __slots__ = ("_deadline", "_head", "_headers", "_max_values", "body", "status")
 
-    def __init__(self, status: int, headers: HTTPMessage | bytes, body: bytes) -> None:
+    def __init__(
+        self,
+        status: int,
+        headers: HTTPMessage | bytes,
+        body: bytes,
+        *,
+        max_values: int | None = None,
+        deadline: Deadline | None = None,
+    ) -> None:
         self.status = status
         self.body = body
+        self._max_values = max_values
+        self._deadline = deadline
         self._head = headers if isinstance(headers, bytes) else b""
         self._headers = headers if isinstance(headers, HTTPMessage) else None
 
@@ -50,11 +62,16 @@ class HTTPResponse:
         return self._headers
 
     def json(self) -> Any:
-        """Return the body as a JSON value. Raises :class:`BadAnswer` if it is not JSON."""
+        """Return the body as a JSON value.
+
+        Raises :class:`BadAnswer` if it is not JSON, has too many values or is nested too deeply. Raises
+        :class:`~baremetal_interfaces.errors.Busy` if other large documents are not decoded before the deadline of the request.
+        """
+        max_values = compute_max_values(get_max_document_bytes()) if self._max_values is None else self._max_values
         try:
-            return json_codec.loads(self.body)
-        except (ValueError, RecursionError):
-            raise BadAnswer(f"the body of a response with status {self.status} is not JSON") from None
+            return decode_document(self.body, max_values=max_values, deadline=self._deadline)
+        except BadAnswer as exc:
+            raise BadAnswer(f"the response with status {self.status} cannot be used: {exc}") from None
 
 
 class NoResponse(Exception):
@@ -86,18 +103,19 @@ class _Framing(NamedTuple):
 
 
 class _Reader:
-    """Reads one response. Received bytes that were not yet consumed are in ``_data``."""
+    """Reads one response. Received bytes that were not yet consumed are in ``_data``, from ``_start`` on."""
 
     def __init__(self, sock: DeadlineSocket, max_bytes: int) -> None:
         self._sock = sock
         self._max_bytes = max_bytes
         self._data = b""
+        self._start = 0
 
     def read(self, method: str) -> RawResponse:
         version, status, head = self._read_final_head()
         framing = _parse_framing(head, version)
         if method == "HEAD" or status in _STATUSES_WITHOUT_BODY:
-            return RawResponse(int(status), head, b"", not framing.close and not self._data)
+            return RawResponse(int(status), head, b"", not framing.close and not self._has_data())
         if framing.chunked:
             body = self._read_chunks()
         elif framing.length is not None:
@@ -105,7 +123,7 @@ class _Reader:
         else:
             return RawResponse(int(status), head, self._read_until_end(), keep=False)
         # Bytes after the response were not requested. The connection is closed, so that they cannot pass for the next response.
-        return RawResponse(int(status), head, body, not framing.close and not self._data)
+        return RawResponse(int(status), head, body, not framing.close and not self._has_data())
 
     def _read_final_head(self) -> tuple[bytes, bytes, bytes]:
         """Return version, status and headers of the final response; skip interim responses (status 1xx)."""
@@ -133,6 +151,9 @@ class _Reader:
             raise BadAnswer("the response is not HTTP")
         head, self._data = self._data[first.end() : end.end()], self._data[end.end() :]
         return first[1], first[2], head
+
+    def _has_data(self) -> bool:
+        return self._start < len(self._data)
 
     def _end_of_stream_error(self, where: str) -> Exception:
         """Return the error for a stream that ended before the head was complete."""
@@ -170,8 +191,8 @@ class _Reader:
         return int(found[1], 16)
 
     def _read_until_end(self) -> bytes:
-        pieces = [self._data]
-        size = len(self._data)
+        pieces = [self._data[self._start :]]
+        size = len(pieces[0])
         while size <= self._max_bytes and (piece := self._sock.receive()):
             pieces.append(piece)
             size += len(piece)
@@ -181,31 +202,35 @@ class _Reader:
 
     def _read_exactly(self, length: int) -> bytes:
         """Return the next *length* bytes."""
-        pieces = [self._data]
-        missing = length - len(self._data)
+        end = self._start + length
+        if end <= len(self._data):
+            # The rest of the data is not copied: a body may have very many small chunks.
+            piece, self._start = self._data[self._start : end], end
+            return piece
+        pieces = [self._data[self._start :]]
+        missing = length - len(pieces[0])
         while missing > 0:
             piece = self._sock.receive()
             if not piece:
                 raise Broken(f"the connection was closed with {missing} bytes of the response missing")
-            pieces.append(piece)
-            missing -= len(piece)
-        whole = b"".join(pieces) if len(pieces) > 1 else self._data
-        self._data = whole[length:]
-        return whole[:length] if self._data else whole
+            pieces.append(piece[:missing])
+            self._data, self._start = piece, min(missing, len(piece))
+            missing -= self._start
+        return b"".join(pieces)
 
     def _read_line(self) -> bytes:
         """Return the next line without its end."""
-        while (end := self._data.find(b"\n")) < 0:
-            if len(self._data) > _MAX_CHUNK_LINE_BYTES:
+        while (end := self._data.find(b"\n", self._start)) < 0:
+            if len(self._data) - self._start > _MAX_CHUNK_LINE_BYTES:
                 raise BadAnswer("the response has a line between its chunks that is too long")
             if not self._receive():
                 raise Broken("the connection was closed in the middle of the response")
-        line, self._data = self._data[:end], self._data[end + 1 :]
+        line, self._start = self._data[self._start : end], end + 1
         return line.rstrip(b"\r")
 
     def _receive(self) -> bool:
         piece = self._sock.receive()
-        self._data += piece
+        self._data, self._start = self._data[self._start :] + piece, 0
         return bool(piece)
 
     def _too_large(self) -> TooLarge:

@@ -18,9 +18,11 @@ from typing import Any, NamedTuple
 
 from baremetal_interfaces.connector import Endpoint
 from baremetal_interfaces.deadline import Deadline
+from baremetal_interfaces.http.documents import LARGE_FACTOR, get_max_document_bytes
 from baremetal_interfaces.http.errors import Broken, HTTPSessionError, TimedOut, TLSFailed
 from baremetal_interfaces.http.response import MAX_HEAD_BYTES, HTTPResponse, NoResponse, read_response
 from baremetal_interfaces.http.socket import DeadlineSocket, connect
+from baremetal_interfaces.json_cost import compute_max_values
 from baremetal_interfaces.sending import SingleSlot, current_slots
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -39,8 +41,9 @@ class HTTPSession:
 
     *tls* is required for the scheme ``https``. *headers* are sent with every request. *connect_timeout* limits name lookup,
     TCP connection and TLS handshake together; *read_timeout* limits each silence of the server; both are in seconds and end at
-    the request's deadline. *max_response* is the maximum size of a body in bytes. A connection that was idle for *max_idle*
-    seconds is not used again. *trust_option* is the name of the option that the error for an untrusted certificate mentions.
+    the request's deadline. *max_response* is the maximum size of a body in bytes; None stands for the limit of the process
+    (:func:`~baremetal_interfaces.http.documents.set_max_document_bytes`). A connection that was idle for *max_idle* seconds is
+    not used again. *trust_option* is the name of the option that the error for an untrusted certificate mentions.
     """
 
     def __init__(
@@ -53,7 +56,7 @@ class HTTPSession:
         headers: Mapping[str, str] | None = None,
         connect_timeout: float = 10.0,
         read_timeout: float = 30.0,
-        max_response: int = 16 * 1024 * 1024,
+        max_response: int | None = None,
         max_idle: float = 240.0,
         trust_option: str | None = None,
     ) -> None:
@@ -90,11 +93,15 @@ class HTTPSession:
         deadline: Deadline,
         connect_timeout: float | None = None,
         read_timeout: float | None = None,
+        large: bool = False,
     ) -> HTTPResponse:
         """Send one request and return the complete response, whatever its status. Redirects are not followed.
 
-        *body* is sent unchanged, *json* as JSON. If the server closed an idle connection, the request is repeated once on a new
-        connection. It is repeated only if nothing of it was sent or its method is safe (RFC 9110, section 9.2.1). Raises
+        *body* is sent unchanged, *json* as JSON. With *large*, the response may be four times as large as other responses: use
+        it for documents that are known to be large, such as registries.
+
+        If the server closed an idle connection, the request is repeated once on a new connection. It is repeated only if
+        nothing of it was sent or its method is safe (RFC 9110, section 9.2.1). Raises
         :class:`~baremetal_interfaces.errors.DeadlineExceeded` if the deadline has passed before the request starts, and an
         :class:`HTTPSessionError` for all later problems.
         """
@@ -108,6 +115,7 @@ class HTTPSession:
             deadline,
             self.connect_timeout if connect_timeout is None else connect_timeout,
             self.read_timeout if read_timeout is None else read_timeout,
+            self._compute_max_bytes(large),
         )
         slots = current_slots() or self._single_slot
         try:
@@ -133,6 +141,10 @@ class HTTPSession:
             sock.shut_down()
         for sock in idle:
             sock.close()
+
+    def _compute_max_bytes(self, large: bool) -> int:
+        ordinary = get_max_document_bytes() if self._max_response is None else self._max_response
+        return ordinary * LARGE_FACTOR if large else ordinary
 
     def _explain(self, exc: HTTPSessionError) -> str:
         if self._closed:
@@ -189,12 +201,12 @@ class HTTPSession:
 
     def _exchange(self, sock: DeadlineSocket, method: str, data: bytes, limits: _Limits) -> HTTPResponse:
         """Send one request over *sock* and read the response; keep or close the connection afterwards."""
-        sock.begin(limits.deadline, limits.read, self._max_response + MAX_HEAD_BYTES)
+        sock.begin(limits.deadline, limits.read, limits.max_bytes + MAX_HEAD_BYTES)
         keep = False
         try:
             sock.write_all(data)
-            status, head, body, keep = read_response(sock, method, self._max_response)
-            return HTTPResponse(status, head, body)
+            status, head, body, keep = read_response(sock, method, limits.max_bytes)
+            return HTTPResponse(status, head, body, max_values=compute_max_values(limits.max_bytes), deadline=limits.deadline)
         except HTTPSessionError:
             raise
         except (NoResponse, OSError) as exc:
@@ -250,11 +262,12 @@ class HTTPSession:
 
 
 class _Limits(NamedTuple):
-    """The limits of one request; *connect* and *read* are in seconds."""
+    """The limits of one request; *connect* and *read* are in seconds, and *max_bytes* applies to the response's body."""
 
     deadline: Deadline
     connect: float
     read: float
+    max_bytes: int
 
 
 class _ClosedConnection(Exception):

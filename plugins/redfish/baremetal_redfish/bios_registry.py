@@ -32,7 +32,7 @@ class AttributeRules:
             return cls({})
         for file in iterate_members(session, read_root(session).get("Registries")):
             if registry in (file.get("Id"), file.get("Registry")):
-                document = follow(session, {"@odata.id": _find_location(file)})
+                document = follow(session, {"@odata.id": _find_location(file)}, large=True)
                 entries = get_objects(get_nested(document, "RegistryEntries", "Attributes"))
                 named = {entry["AttributeName"]: entry for entry in entries if isinstance(entry.get("AttributeName"), str)}
                 return cls(named)

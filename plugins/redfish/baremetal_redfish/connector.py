@@ -28,8 +28,8 @@ from baremetal_redfish.errors import (
     is_busy,
 )
 from baremetal_redfish.info import RedfishInfo
+from baremetal_redfish.response import RedfishResponse
 from baremetal_redfish.session import RedfishSession
-from baremetal_redfish.transport import RedfishResponse
 
 _CONTRACT_FAULTS: dict[type[Exception], Fault] = {
     AuthenticationFailed: Fault.AUTH,

@@ -33,16 +33,16 @@ def get_text(value: Any) -> str | None:
     return value.strip() if isinstance(value, str) and value.strip() else None
 
 
-def follow(session: RedfishSession, reference: Any) -> dict[str, Any] | None:
+def follow(session: RedfishSession, reference: Any, *, large: bool = False) -> dict[str, Any] | None:
     """Return the document behind a reference, or None if the reference or the document (status 404) is missing.
 
-    Other errors are raised.
+    With *large*, the document may be larger than others. Other errors are raised.
     """
     path = get_path(reference)
     if path is None:
         return None
     try:
-        return session.transport.read_document(path)
+        return session.transport.read_document(path, large=large)
     except sushy.exceptions.ResourceNotFoundError:
         return None
 
@@ -52,7 +52,7 @@ def iterate_members(session: RedfishSession, reference: Any) -> Iterator[dict[st
 
     Some services include the members' contents in the collection; those are not read again.
     """
-    collection = follow(session, reference)
+    collection = follow(session, reference, large=True)
     for member in get_objects(get_nested(collection, "Members")):
         document = member if any(not name.startswith("@") for name in member) else follow(session, member)
         if document is not None:

@@ -13,7 +13,8 @@ from sushy.resources.system.system import System
 from baremetal_interfaces import BMCBusy, Deadline, InvalidInput, Problem, UnexpectedAnswer
 from baremetal_interfaces.http import HTTPSession
 from baremetal_redfish.info import SAFE_PATH_CHARACTERS
-from baremetal_redfish.transport import RedfishResponse, Transport
+from baremetal_redfish.response import RedfishResponse
+from baremetal_redfish.transport import Transport
 
 _MAX_LISTED_SYSTEMS = 20
 """Number of systems that an error message names."""

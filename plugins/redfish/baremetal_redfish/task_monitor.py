@@ -11,8 +11,8 @@ import sushy.exceptions
 
 from baremetal_interfaces import DriverError
 from baremetal_redfish.links import get_nested, get_objects, get_path, get_text
+from baremetal_redfish.response import RedfishResponse
 from baremetal_redfish.session import RedfishSession
-from baremetal_redfish.transport import RedfishResponse
 
 MIN_POLL_INTERVAL_S = 1.0
 """Shortest poll interval, even if the service asks for a shorter one."""

@@ -23,6 +23,7 @@ from baremetal_interfaces.http import BadAnswer, Broken, HTTPResponse, HTTPSessi
 from baremetal_interfaces.sending import current_slots, use_slots
 from baremetal_redfish.errors import CredentialsRefused, PrivilegeMissing, SessionExpired, TransportFailed
 from baremetal_redfish.info import SAFE_PATH_CHARACTERS
+from baremetal_redfish.response import RedfishResponse
 
 _MAX_REDIRECTS = 3
 _MAX_ATTEMPTS = 3
@@ -61,32 +62,6 @@ class _EndedResponse:
     def json(self) -> dict[str, Any]:
         """Return an empty document."""
         return {}
-
-
-class RedfishResponse:
-    """Response in the form that sushy expects."""
-
-    def __init__(self, response: HTTPResponse) -> None:
-        self.status_code = response.status
-        self.headers = response.headers
-        self.content = response.body
-        self._response = response
-
-    @property
-    def text(self) -> str:
-        """The body as text."""
-        return self.content.decode("utf-8", "replace")
-
-    def json(self) -> Any:
-        """Return the body as a JSON value. Raises ValueError if the body is not JSON.
-
-        The body of an error is reduced to the fields and types of the specification, because sushy does not check them.
-        """
-        try:
-            value = self._response.json()
-        except BadAnswer as exc:
-            raise ValueError(str(exc)) from None
-        return value if self.status_code < 400 else _clean_error_body(value)
 
 
 class Transport:
@@ -175,9 +150,12 @@ class Transport:
         tag = response.headers.get("ETag") or (document.get("@odata.etag") if isinstance(document, dict) else None)
         return {"If-Match": tag} if isinstance(tag, str) and tag else {}
 
-    def read_document(self, path: str) -> dict[str, Any]:
-        """Return the JSON document at *path*; empty if the response is no JSON object."""
-        value = self.get(path).json()
+    def read_document(self, path: str, *, large: bool = False) -> dict[str, Any]:
+        """Return the JSON document at *path*; empty if the response has another status than 200 and is no JSON object.
+
+        With *large*, the document may be larger than others, as registries and collections are.
+        """
+        value = self.get(path, large=large).json()
         return value if isinstance(value, dict) else {}
 
     def _request(
@@ -189,6 +167,7 @@ class Transport:
         blocking: bool = False,
         timeout: float | None = None,
         once: bool = False,
+        large: bool = False,
     ) -> RedfishResponse:
         if blocking:
             raise sushy.exceptions.SushyError("blocking requests are not supported: poll the task monitor of the BMC instead")
@@ -196,7 +175,7 @@ class Transport:
         for _ in range(_MAX_REDIRECTS + 1):
             attempts = 1 if once else _MAX_ATTEMPTS
             response = self._send_with_retries(
-                method, target, data=data, headers=headers or {}, timeout=timeout, attempts=attempts
+                method, target, data=data, headers=headers or {}, timeout=timeout, attempts=attempts, large=large
             )
             redirect = self._find_redirect_target(method, target, response)
             if redirect is None:
@@ -206,7 +185,15 @@ class Transport:
         raise TransportFailed(BadAnswer(f"{method} {path} at {self._http.endpoint}: the request was redirected too often"))
 
     def _send_with_retries(
-        self, method: str, target: str, *, data: Any, headers: Mapping[str, str], timeout: float | None, attempts: int
+        self,
+        method: str,
+        target: str,
+        *,
+        data: Any,
+        headers: Mapping[str, str],
+        timeout: float | None,
+        attempts: int,
+        large: bool,
     ) -> RedfishResponse:
         """Send a request up to *attempts* times, and return the last response or raise the last error.
 
@@ -218,7 +205,7 @@ class Transport:
             attempts -= 1
             failure: TransportFailed | None = None
             try:
-                response = self._send(method, target, deadline, data=data, headers=headers)
+                response = self._send(method, target, deadline, data=data, headers=headers, large=large)
                 pause = choose_retry_pause(method, response)
             except TransportFailed as exc:
                 # Only a read is repeated after a broken connection: anything else may already have taken effect.
@@ -247,15 +234,24 @@ class Transport:
             deadline = Deadline.after(self._request_timeout)
         return deadline if timeout is None else deadline.within(timeout)
 
-    def _send(self, method: str, target: str, deadline: Deadline, *, data: Any, headers: Mapping[str, str]) -> RedfishResponse:
+    def _send(
+        self, method: str, target: str, deadline: Deadline, *, data: Any, headers: Mapping[str, str], large: bool
+    ) -> RedfishResponse:
         sent = {name: value for name, value in headers.items() if value is not None}
         try:
-            return RedfishResponse(self.send_once(method, target, deadline, data=data, headers=sent))
+            return RedfishResponse(self.send_once(method, target, deadline, data=data, headers=sent, large=large))
         except HTTPSessionError as exc:
             raise TransportFailed(exc) from exc
 
     def send_once(
-        self, method: str, target: str, deadline: Deadline, *, data: Any = None, headers: Mapping[str, str] = _NO_HEADERS
+        self,
+        method: str,
+        target: str,
+        deadline: Deadline,
+        *,
+        data: Any = None,
+        headers: Mapping[str, str] = _NO_HEADERS,
+        large: bool = False,
     ) -> HTTPResponse:
         """Send one request, without retries and redirects.
 
@@ -264,15 +260,15 @@ class Transport:
         self.raise_if_ended(method, target)
         try:
             if "Authorization" not in self._http.headers or current_slots() is None:
-                return self._http.request(method, target, json=data, headers=headers, deadline=deadline)
-            return self._send_with_password(method, target, deadline, data=data, headers=headers)
+                return self._http.request(method, target, json=data, headers=headers, deadline=deadline, large=large)
+            return self._send_with_password(method, target, deadline, data=data, headers=headers, large=large)
         except HTTPSessionError:
             # Another thread may have ended the session meanwhile, which breaks this thread's connection.
             self.raise_if_ended(method, target)
             raise
 
     def _send_with_password(
-        self, method: str, target: str, deadline: Deadline, *, data: Any, headers: Mapping[str, str]
+        self, method: str, target: str, deadline: Deadline, *, data: Any, headers: Mapping[str, str], large: bool
     ) -> HTTPResponse:
         """Send a request with the password while holding one of the BMC's request slots.
 
@@ -281,7 +277,7 @@ class Transport:
         """
         with request_slot(deadline), use_slots(_HeldSlot()):
             self.raise_if_ended(method, target)
-            response = self._http.request(method, target, json=data, headers=headers, deadline=deadline)
+            response = self._http.request(method, target, json=data, headers=headers, deadline=deadline, large=large)
             if response.status == 401:
                 self._final_response = RedfishResponse(response)
             return response
@@ -352,13 +348,14 @@ class Transport:
         """
         try:
             value = response.json()
-        except ValueError:
-            value = None
+            problem = "the document is not a JSON object"
+        except ValueError as exc:
+            value, problem = None, str(exc)
         if not isinstance(value, dict):
             kind = response.headers.get("Content-Type", "something unnamed")
             raise TransportFailed(
                 BadAnswer(
-                    f"GET {path} at {self._http.endpoint}: expected a JSON document, received {kind}; "
+                    f"GET {path} at {self._http.endpoint}: expected a JSON document, received {kind}: {problem}; "
                     "check that it is a Redfish service, and check redfish_address and redfish_root_prefix"
                 )
             )
@@ -379,16 +376,3 @@ def choose_retry_pause(method: str, response: RedfishResponse) -> float | None:
 def _parse_retry_after(retry_after: str | None) -> float | None:
     """Return the seconds in ``Retry-After``, or None. Dates are ignored, because the clock of a BMC cannot be trusted."""
     return float(retry_after) if retry_after is not None and retry_after.isdecimal() and len(retry_after) < 6 else None
-
-
-def _clean_error_body(value: Any) -> dict[str, Any]:
-    """Return an error's body without the fields whose type differs from the specification (DSP0266, 8.6)."""
-    error = value.get("error") if isinstance(value, dict) else None
-    if not isinstance(error, dict):
-        raise ValueError("the body of the error response does not follow the Redfish specification")
-    clean: dict[str, Any] = {name: error[name] for name in ("code", "message") if isinstance(error.get(name), str)}
-    messages = error.get("@Message.ExtendedInfo")
-    messages = [messages] if isinstance(messages, dict) else messages
-    if isinstance(messages, list):
-        clean["@Message.ExtendedInfo"] = [message for message in messages if isinstance(message, dict)]
-    return {"error": clean}

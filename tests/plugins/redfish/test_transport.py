@@ -52,6 +52,25 @@ class TestRequests(TransportTestCase):
         self.assertEqual({"v": 1}, transport.read_document("/a%20b/%C3%BC#/x"))
         self.assertRaises(TransportFailed, transport.read_document, "http://[")
 
+    def test_costly_documents_are_refused(self) -> None:
+        """A document with too many values or levels fails with its limit, also as the body of an error."""
+        costly = b'{"a":[' + b'{"b":1},' * 100_000 + b"1]}"
+        deep = b'{"a":' + b"[" * 900 + b"]" * 900 + b"}"
+        for body, limit in ((costly, "the maximum is 65536 values"), (deep, "more than 64 levels")):
+            failure = self.assertRaises(TransportFailed, self.transport(answering(answer(body))).get, "/x")
+            self.assertIn(limit, str(failure))
+            self.assertIs(Fault.OTHER, RedfishConnector().classify(failure))
+            self.assertEqual(400, self.error("400 Bad Request", body).status_code)
+
+    def test_registries_may_be_large(self) -> None:
+        """A large document is read if the request is for a large one, and a document is decoded once."""
+        body = json.dumps({"RegistryEntries": ["x" * 1_500_000]}).encode()
+        transport = self.transport(answering(answer(body)))
+        self.assertRaises(TransportFailed, transport.read_document, "/x")
+        self.assertEqual({"RegistryEntries"}, set(transport.read_document("/x", large=True)))
+        response = transport.get("/x", large=True)
+        self.assertIs(response.json(), response.json())
+
     def test_redirect_within_the_service(self) -> None:
         """Redirects within the service are followed: a GET by all, a POST by those that keep the method."""
         requests: list[bytes] = []
