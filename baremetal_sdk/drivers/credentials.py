@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 from baremetal_interfaces import MASK, DriverInfo, InvalidInput, Problem
+from baremetal_interfaces.secret_fields import is_secret_name
 from baremetal_sdk.errors import ConfigurationError
-
-# Options of drivers that are not installed here have no declaration, so their names decide.
-_SECRET_NAME = re.compile(r"(passw(or)?d|passwd|passphrase|secret|token|credential|private_key|kg_key)", re.IGNORECASE)
 
 
 class Credentials(Protocol):
@@ -65,8 +62,11 @@ class CredentialVariables:
 
 
 def is_secret(name: str, declared: Iterable[str] = ()) -> bool:
-    """Return whether the option *name* is secret: if it is in *declared*, or contains a word such as "password"."""
-    return name in declared or _SECRET_NAME.search(name) is not None
+    """Return whether the option *name* is secret: if it is in *declared*, or has the name of a secret.
+
+    Names decide about options of drivers that are not installed here, because these have no declaration.
+    """
+    return name in declared or is_secret_name(name)
 
 
 def collect_secret_names(info_types: Iterable[type[DriverInfo]]) -> frozenset[str]:
@@ -96,7 +96,8 @@ def split_secrets(
     problems: list[Problem] = []
     names = frozenset(declared)
     for name, value in driver_info.items():
-        if value is None or not is_secret(name, names):
+        # A release with other names of secrets may have stored the secret of this option, which its mask shows.
+        if value is None or not (is_secret(name, names) or (value == MASK and name in stored)):
             public[name] = value
             continue
         public[name] = MASK

@@ -10,6 +10,8 @@ from typing import Any
 
 from baremetal_interfaces import InvalidInput, Kind, Passthru, Problem, VendorInterface
 from baremetal_interfaces.faults import translate
+from baremetal_interfaces.redaction import scrub_value
+from baremetal_interfaces.secret_fields import collect_secret_values
 from baremetal_sdk.drivers.catalog import DriverCatalog
 from baremetal_sdk.rpc.registry import rpc_method
 from baremetal_sdk.services.in_background import start_background_action
@@ -51,7 +53,9 @@ class VendorPassthru:
                     lambda task: task.call_with(Kind.VENDOR, passthru.method, arguments=arguments),
                 )
                 return {"background": True, "result": None}
-            return {"background": False, "result": task.call_with(Kind.VENDOR, passthru.method, arguments=arguments)}
+            result = task.call_with(Kind.VENDOR, passthru.method, arguments=arguments)
+            # A plugin may return the response of the BMC, which can repeat the credentials of the request.
+            return {"background": False, "result": scrub_value(result, task.unsealed_secrets)}
 
     @rpc_method("1.0")
     def driver_vendor_methods(self, driver: str) -> dict[str, dict[str, Any]]:
@@ -71,7 +75,7 @@ class VendorPassthru:
         try:
             return {"background": False, "result": function(**arguments)}
         except Exception as exc:
-            failure = translate(exc, connector=None, endpoint=None, secrets=())
+            failure = translate(exc, connector=None, endpoint=None, secrets=collect_secret_values(arguments))
         # Raised outside of the except block, so that the original exception is not its context.
         raise failure
 

@@ -13,6 +13,7 @@ from baremetal_sdk.clock import Clock
 from baremetal_sdk.config import ConductorOptions
 from baremetal_sdk.context import call_deadline
 from baremetal_sdk.observability.node_log import hide_error_text
+from baremetal_sdk.observability.redaction import redact
 from baremetal_sdk.observability.telemetry import Observation, Work
 from baremetal_sdk.store.records.node import Lease
 
@@ -121,7 +122,7 @@ class DriverCalls:
                 try:
                     # The guard checks the lease at each message to the BMC and not once per call: a call may last for
                     # minutes, and the process may be suspended at any point of it.
-                    with send_guard(task.check_lease if task.lease is not None else None):
+                    with redact(lambda: task.unsealed_secrets), send_guard(task.check_lease if task.lease is not None else None):
                         return retry_on_expired_session(function)
                 except Exception as exc:
                     if not isinstance(exc, BareMetalError):

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from baremetal_interfaces import MASK, Driver
+from baremetal_interfaces import MASK, Driver, DriverInfo
+from baremetal_interfaces.faults import translate
+from baremetal_interfaces.secret_fields import collect_secret_values
 from baremetal_sdk.drivers.catalog import collect_info_types
 from baremetal_sdk.drivers.credentials import Credentials, collect_secret_names
 from baremetal_sdk.store.records.node import NodeRecord
@@ -29,15 +31,18 @@ class NodeSecrets:
         self._secrets: dict[str, str] | None = None
         self._external_values: dict[str, str | None] = {}
         self._driver_info: tuple[Mapping[str, Any], dict[str, Any]] | None = None
+        self._fields: dict[str, tuple[Mapping[str, Any], tuple[str, ...]]] = {}
 
     @property
     def unsealed_values(self) -> tuple[str, ...]:
-        """Values of the secrets that were unsealed so far. Errors of the driver may contain them, so they must be masked."""
-        return tuple((self._secrets or {}).values())
+        """Values of the secrets that the driver has seen so far. They are masked in its errors and log lines."""
+        found = tuple((self._secrets or {}).values())
+        return found + tuple(value for _, values in self._fields.values() for value in values)
 
     def values(self, record: NodeRecord, driver: Driver) -> tuple[str, ...]:
         """Return the values of all secrets of the node, those of the host application included."""
-        return tuple(self._unseal(record, driver).values())
+        self.driver_info(record, driver)
+        return self.unsealed_values
 
     def freshness_check(self, node: str) -> Callable[[], bool]:
         """Return a function that checks the host application's secrets of a node.
@@ -55,11 +60,24 @@ class NodeSecrets:
         if self._driver_info is None or self._driver_info[0] is not record.driver_info:
             bmc_secrets = {name: value for name, value in secrets.items() if not name.startswith(INSTANCE)}
             self._driver_info = (record.driver_info, {**record.driver_info, **bmc_secrets})
+            self._collect("driver_info", record.driver_info)
         return self._driver_info[1]
+
+    def parse_driver_info(self, info_type: type[DriverInfo], record: NodeRecord, driver: Driver) -> DriverInfo:
+        """Return the typed ``driver_info``. Errors are redacted, because a plugin's check may name the value of a secret."""
+        raw = self.driver_info(record, driver)
+        try:
+            return info_type.parse(raw)
+        except Exception as exc:
+            failure = translate(exc, connector=None, endpoint=None, secrets=self.unsealed_values)
+        # Raised outside of the except block, so that the original exception is not its context.
+        failure.__context__ = None
+        raise failure
 
     def instance_info(self, record: NodeRecord, driver: Driver) -> Mapping[str, Any]:
         """Return the node's ``instance_info`` with its unsealed secrets in place of their masks."""
         info = record.instance_info
+        self._collect("instance_info", info)
         if record.sealed_secrets is None or MASK not in info.values():
             return info
         secrets = self._unseal(record, driver)
@@ -77,6 +95,11 @@ class NodeSecrets:
             secrets[INSTANCE + name] = value
             info[name] = MASK
         return {"sealed_secrets": self._box.seal(secrets, record.uuid) if secrets else None, "instance_info": info}
+
+    def _collect(self, field: str, info: Mapping[str, Any]) -> None:
+        """Note the secrets that are not sealed one by one, such as credentials in URLs, so that errors are redacted of them."""
+        if field not in self._fields or self._fields[field][0] is not info:
+            self._fields[field] = (info, collect_secret_values(info) if info else ())
 
     def _unseal(self, record: NodeRecord, driver: Driver) -> dict[str, str]:
         if self._secrets is None or self._sealed != record.sealed_secrets:

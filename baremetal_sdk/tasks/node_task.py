@@ -237,7 +237,7 @@ class NodeTask:
             info_type = self.driver[kind].info_type
             if info_type is None:
                 raise LookupError(f"the {kind} interface of {self.record.driver} declares no info_type to parse driver_info")
-            self._infos[kind] = info_type.parse(self.raw_info)
+            self._infos[kind] = self._secrets.parse_driver_info(info_type, self.record, self.driver)
         return self._infos[kind]
 
     @property

@@ -14,10 +14,12 @@ from baremetal_interfaces.connector import Connector, Endpoint
 from baremetal_interfaces.deadline import Deadline
 from baremetal_interfaces.driver import Driver
 from baremetal_interfaces.errors import BareMetalError, NotSupported
-from baremetal_interfaces.faults import scrub, translate
+from baremetal_interfaces.faults import translate
 from baremetal_interfaces.interface import Interface
 from baremetal_interfaces.local_power import LocalPower
 from baremetal_interfaces.node import Node, Port
+from baremetal_interfaces.redaction import redact_text, scrub
+from baremetal_interfaces.secret_fields import collect_secret_values
 from baremetal_interfaces.values import Kind
 
 S = TypeVar("S")
@@ -120,7 +122,15 @@ class LocalTask:
         if interface.info_type is None:
             raise LookupError(f"the {kind} interface {type(interface).__name__} declares no info_type")
         if kind not in self._infos:
-            self._infos[kind] = interface.info_type.parse(self._driver_info)
+            try:
+                self._infos[kind] = interface.info_type.parse(self._driver_info)
+            except Exception as exc:
+                # A plugin's check of the options may put the value of a secret into its error.
+                failure = self._translate(exc, None)
+            else:
+                return self._infos[kind]
+            failure.__context__ = None
+            raise failure
         return self._infos[kind]
 
     def state(self, kind: Kind | str) -> Any:
@@ -194,7 +204,9 @@ class LocalTask:
         """Return the values of all declared secret options. They must not appear in logs or errors."""
         info_types = [interface.info_type for interface in self._interfaces.values() if interface.info_type is not None]
         names = frozenset[str]().union(*(info_type.secrets() for info_type in info_types))
-        return frozenset(str(self._driver_info[name]) for name in names if self._driver_info.get(name))
+        return frozenset(str(self._driver_info[name]) for name in names if self._driver_info.get(name)).union(
+            collect_secret_values(self._driver_info), collect_secret_values(self._node.instance_info)
+        )
 
     def _interface(self, kind: Kind) -> Interface:
         if kind not in self._interfaces:
@@ -226,7 +238,7 @@ class LocalTask:
         try:
             self._instance(connector).close(session, Deadline.after(CLOSE_TIMEOUT_S, self._deadline.clock))
         except Exception as exc:
-            self._log.warning("could not close the session: %s", scrub(f"{type(exc).__name__}: {exc}", self.secrets()))
+            self._log.warning("could not close the session: %s", redact_text(f"{type(exc).__name__}: {exc}", self.secrets()))
 
     @contextmanager
     def _translating(self, connector: type[Connector[Any]]) -> Iterator[None]:

@@ -119,6 +119,6 @@ class TestTranslate(TestCase):
         found = self.translate(error)
         self.assertIs(NotFound, type(found))
         self.assertEqual((f"no {MASK} here",), found.args)
-        self.assertEqual({"url": f"http://u:{MASK}@h", "tries": 3}, found.details)
+        self.assertEqual({"url": f"http://{MASK}@h", "tries": 3}, found.details)
         self.assertIsNone(found.__cause__)
         self.assertTrue(found.__suppress_context__)

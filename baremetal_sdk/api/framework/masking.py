@@ -1,66 +1,12 @@
-"""Masking of secrets in responses, and their restoration if a client sends the mask back.
-
-Fields that plugins declare as secret are masked in the store already. This module finds the secrets that clients put into
-free-form fields, by their names, and the credentials in URLs, by their form.
-"""
+"""Restoration of secrets if a client sends back the masks that it got in a response."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
 from baremetal_interfaces import MASK
-
-_SECRET_NAME = re.compile(
-    r"passw(or)?d|passphrase|secret|token|configdrive|credential|private_key|priv_key|auth_key|api_?key|access_key|snmp_community",
-    re.IGNORECASE,
-)
-# Such names refer to a secret or describe it, as in token_id or password_file.
-_NOT_SECRET = re.compile(r"(_|-)(path|file|name|id|ref|uuid|version|pregenerated|time|timeout)$", re.IGNORECASE)
-# user:password before the host of a URL.
-_USER_INFO = re.compile(r"(?<=://)[^/?#@\s]*:[^/?#@\s]*(?=@)")
-# Query parameters of signed URLs: Swift temporary URLs, AWS, Azure and bearer tokens.
-_SIGNATURE = re.compile(
-    r"(?<=[?&])((?:temp_url_sig|x-amz-signature|x-amz-credential|x-amz-security-token|signature|sig|token|access_token)=)[^&#\s]+",
-    re.IGNORECASE,
-)
-
-
-@lru_cache(maxsize=4096)
-def is_secret_name(name: str) -> bool:
-    """Return whether the value of a field named *name* counts as a secret: ``api_token`` does, ``token_id`` does not."""
-    return _SECRET_NAME.search(name) is not None and _NOT_SECRET.search(name) is None
-
-
-def mask_secrets(values: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a copy of *values* with masks at any depth: for fields with names of secrets, and for credentials in URLs."""
-    return {name: _mask_value(name, value) for name, value in values.items()} if values else values
-
-
-def _mask_value(name: str, value: Any) -> Any:
-    if value is None or isinstance(value, bool):
-        return value
-    # An empty value is shown, so that clients can tell it from a set one.
-    if is_secret_name(name) and value not in ("", {}, []):
-        return MASK
-    return _mask_content(value)
-
-
-def _mask_content(value: Any) -> Any:
-    if isinstance(value, str):
-        return mask_urls(value) if "://" in value else value
-    if isinstance(value, Mapping):
-        return mask_secrets(value)
-    if isinstance(value, list | tuple):
-        return [_mask_content(item) for item in value]
-    return value
-
-
-def mask_urls(text: str) -> str:
-    """Return *text* with masks in place of user names, passwords and signatures in its URLs."""
-    return _SIGNATURE.sub(rf"\g<1>{MASK}", _USER_INFO.sub(MASK, text))
+from baremetal_interfaces.secret_fields import is_secret_name, mask_urls
 
 
 def restore_masked(new: Any, stored: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypedDict
 from urllib.parse import urlsplit
 
 from baremetal_interfaces import Busy, InvalidInput, Problem
-from baremetal_sdk.api.framework.masking import mask_secrets
+from baremetal_interfaces.secret_fields import mask_secrets
 from baremetal_sdk.api.framework.microversions import MINIMUM
 from baremetal_sdk.api.framework.parameters import Parameter, optional
 from baremetal_sdk.api.framework.request import APIRequest

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from baremetal_interfaces.secret_fields import mask_secrets
 from baremetal_sdk.api.framework.crud import CRUDResource, Operation
-from baremetal_sdk.api.framework.masking import mask_secrets
 from baremetal_sdk.api.framework.parameters import Parameter, optional
 from baremetal_sdk.api.framework.request import APIRequest
 from baremetal_sdk.api.framework.resource_fields import WritableFields

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from baremetal_interfaces import BootMode, Health
-from baremetal_sdk.api.framework.masking import mask_secrets
+from baremetal_interfaces.secret_fields import mask_secrets
 from baremetal_sdk.api.framework.request import APIRequest
 from baremetal_sdk.api.framework.types import UUID, choice
 from baremetal_sdk.api.framework.views import LegacyValue, SubResource, View, ViewField

@@ -6,9 +6,9 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, ClassVar, TypedDict
 
+from baremetal_interfaces.secret_fields import mask_secrets
 from baremetal_sdk.api.access.personas import Persona
 from baremetal_sdk.api.framework.crud import NodeResource, Operation
-from baremetal_sdk.api.framework.masking import mask_secrets
 from baremetal_sdk.api.framework.pagination import DETAIL as LATER_DETAIL
 from baremetal_sdk.api.framework.parameters import Parameter, optional
 from baremetal_sdk.api.framework.request import APIRequest
