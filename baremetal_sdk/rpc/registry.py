@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import inspect
 import re
+import types
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from functools import cache
+from typing import Any, TypeVar, get_type_hints
 
 from baremetal_interfaces import Problem
 from baremetal_sdk.errors import InvalidArguments, UnknownRPCMethod, UnsupportedRPCVersion
+from baremetal_sdk.rpc.argument_types import find_problems
 
 F = TypeVar("F", bound=Callable[..., Any])
 _ATTRIBUTE = "__baremetal_rpc__"
@@ -19,8 +22,9 @@ _VERSION = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})", re.ASCII)
 def rpc_method(version: str) -> Callable[[F], F]:
     """Decorator that registers a method of a service as an RPC method under its own name.
 
-    *version* is the version of its interface, such as ``1.0``. Raise the minor number for a compatible change, such as a new
-    argument with a default, and the major number for any other change.
+    The dispatcher rejects arguments of another type than the annotated one, unless an annotation names a class that is imported
+    for type checkers only. *version* is the version of its interface, such as ``1.0``. Raise the minor number for a compatible
+    change, such as a new argument with a default, and the major number for any other change.
     """
     parse_version(version)
 
@@ -49,7 +53,7 @@ class RPCMethod:
     signature: inspect.Signature = field(repr=False)
 
     def check(self, arguments: Mapping[str, Any]) -> None:
-        """Raise ``InvalidArguments`` if the method does not accept *arguments*. The method is not executed."""
+        """Raise ``InvalidArguments`` if the method does not accept *arguments* or their types. The method is not executed."""
         try:
             self.signature.bind(**arguments)
         except TypeError as exc:
@@ -58,6 +62,14 @@ class RPCMethod:
             optional = ", ".join(parameter.name for parameter in parameters if parameter.default is not parameter.empty) or "none"
             allowed = f"required: {required}; optional: {optional}"
             raise InvalidArguments([Problem(self.name, f"wrong arguments: {exc}", allowed)]) from None
+        problems = find_problems(arguments, self.types)
+        if problems:
+            raise InvalidArguments(problems)
+
+    @property
+    def types(self) -> Mapping[str, Any]:
+        """The annotated type of each argument."""
+        return _argument_types(getattr(self.function, "__func__", self.function))
 
     def check_version(self, wanted: str) -> None:
         """Raise ``UnsupportedRPCVersion`` if this method is older than *wanted*, or has another major version."""
@@ -71,6 +83,18 @@ class RPCMethod:
                 wanted=wanted,
                 supported=self.version,
             )
+
+
+@cache
+def _argument_types(function: Callable[..., Any]) -> Mapping[str, Any]:
+    """Return the annotations of a function's arguments. The one of its result may name classes that only type checkers import."""
+    annotations = {name: hint for name, hint in getattr(function, "__annotations__", {}).items() if name != "return"}
+    holder = types.SimpleNamespace(__annotations__=annotations)
+    try:
+        return get_type_hints(holder, getattr(function, "__globals__", {}), include_extras=True)
+    except NameError:
+        # A service of a host may import a class only for its type checker. Its arguments are not checked.
+        return {}
 
 
 def collect_versions(*services: type) -> dict[str, str]:

@@ -26,12 +26,17 @@ class AgentLookup(TypedDict):
     token: str
 
 
-class Heartbeat(TypedDict, total=False):
-    """Values that an agent sends in a heartbeat: its address, token, version, certificate and status."""
+class AgentIdentity(TypedDict):
+    """Values that every heartbeat has: the address and the token of the agent."""
 
     callback_url: str
-    agent_version: str | None
     agent_token: str
+
+
+class Heartbeat(AgentIdentity, total=False):
+    """Values that an agent sends in a heartbeat: its address and token, and optionally its version, certificate and status."""
+
+    agent_version: str | None
     agent_verify_ca: str | None
     agent_status: str | None
     agent_status_message: str | None

@@ -18,6 +18,7 @@ from baremetal_sdk import states
 from baremetal_sdk.concurrency.pool import Lane
 from baremetal_sdk.errors import InstanceAssociated, InvalidState, NodeAssociated, NoFreeWorker, RevisionConflict
 from baremetal_sdk.provisioning.allocation_links import unlink_changes
+from baremetal_sdk.rpc.argument_types import check_fields
 from baremetal_sdk.rpc.registry import rpc_method
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.node import NodeRecord
@@ -70,6 +71,7 @@ class Allocations:
         the allocation to this active node at once, and raise errors of the link. Raises ``NoFreeWorker`` if the search
         cannot start; the allocation is then deleted again.
         """
+        check_fields(AllocationRecord, values, complete=True)
         record = AllocationRecord(**{"uuid": str(uuid.uuid4()), **values, "conductor": self._holder})
         allocation = self._store.create_record(record)
         if node is not None:

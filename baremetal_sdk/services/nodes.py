@@ -13,6 +13,7 @@ from baremetal_sdk.drivers.catalog import DriverCatalog, collect_info_types, get
 from baremetal_sdk.drivers.credentials import collect_secret_names, has_new_secret, is_secret, split_secrets
 from baremetal_sdk.errors import DriverNotFound, InvalidState, LeaseLost, NodeAssociated, NodeProtected
 from baremetal_sdk.provisioning.allocation_links import delete_allocation
+from baremetal_sdk.rpc.argument_types import check_fields
 from baremetal_sdk.rpc.registry import rpc_method
 from baremetal_sdk.services.node_rules import dependent_changes
 from baremetal_sdk.store.protocol import Store
@@ -57,6 +58,7 @@ class Nodes:
         Interfaces that *values* lack get the defaults of the driver. Raises ``InvalidInput`` if the driver is unknown or an
         interface does not fit it.
         """
+        check_fields(NodeRecord, values, complete=True)
         values = dict(values)
         values.setdefault("uuid", str(uuid.uuid4()))
         driver = values.get("driver") or ""
@@ -73,6 +75,7 @@ class Nodes:
         If *changes* have another driver or interface, *reset_interfaces* replaces all interfaces that *changes* lack by the
         defaults of the driver. Raises ``RevisionConflict`` if *revision* is given and the node has another one.
         """
+        check_fields(NodeRecord, changes)
 
         def update() -> tuple[NodeRecord, NodeRecord]:
             before = self._store.node(node)

@@ -10,6 +10,7 @@ from typing import Any
 from baremetal_interfaces import Conflict, InvalidInput, NotFound, Problem
 from baremetal_sdk import states
 from baremetal_sdk.errors import InvalidState
+from baremetal_sdk.rpc.argument_types import check_fields
 from baremetal_sdk.rpc.registry import rpc_method
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.hardware import PortgroupRecord
@@ -30,6 +31,7 @@ class Ports:
     @rpc_method("1.0")
     def create_port(self, values: Mapping[str, Any]) -> PortRecord:
         """Store a new port with the fields *values* and return it. Raises an error if its port group does not fit."""
+        check_fields(PortRecord, values, complete=True)
         port = PortRecord(**{"uuid": str(uuid.uuid4()), **values})
         self._check_group(port)
         return self._store.create_port(port, fence=None)
@@ -37,6 +39,7 @@ class Ports:
     @rpc_method("1.0")
     def update_port(self, port: str, changes: Mapping[str, Any]) -> PortRecord:
         """Change fields of a port and return it. Raises ``InvalidState`` if the node's state forbids another connection."""
+        check_fields(PortRecord, changes)
         before = self._store.port(port)
         node = self._store.node(before.node_uuid)
         rewired = sorted(_CONNECTION_FIELDS & changes.keys())

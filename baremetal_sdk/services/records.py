@@ -9,6 +9,7 @@ from typing import Any
 from baremetal_interfaces import InvalidInput, Problem
 from baremetal_sdk import states
 from baremetal_sdk.errors import InvalidStateRequested
+from baremetal_sdk.rpc.argument_types import check_fields
 from baremetal_sdk.rpc.registry import rpc_method
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.hardware import ChassisRecord, PortgroupRecord, VolumeConnectorRecord, VolumeTargetRecord
@@ -53,6 +54,7 @@ class Records:
         record = _find_record(kind)
         if record in _UPDATE_ONLY:
             raise _unknown_kind(kind)
+        check_fields(record, values, complete=True)
         return self._store.create_record(record(**{"uuid": str(uuids.uuid4()), **values}))
 
     @rpc_method("1.0")
@@ -63,6 +65,7 @@ class Records:
         volumes of a node that is not powered off.
         """
         record = _find_record(kind)
+        check_fields(record, changes)
         if not RECORD_KINDS[record].fenced:
             return self._store.update_record(record, uuid, changes, revision=revision)
         node = self._store.record(record, uuid).node_uuid
