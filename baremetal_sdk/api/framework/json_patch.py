@@ -13,12 +13,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from baremetal_interfaces import InvalidInput, Problem
-from baremetal_sdk.api.framework.types import ValueType
+from baremetal_interfaces.json_comparison import is_equal, is_same
+from baremetal_sdk.api.framework.types import ValueType, canonical_uuid
 
 OPERATIONS = ("add", "remove", "replace", "test")
 ESCAPES_SINCE = 98
 """The minor number of the first microversion in which ``~0`` and ``~1`` in paths mean ``~`` and ``/``."""
 _INVALID_ESCAPE = re.compile(r"~(?![01])")
+_INDEX = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)
+"""The form of an index of a list (RFC 6901, section 4): it has no leading zeros."""
 
 
 class Unset:
@@ -60,7 +63,7 @@ def drop_own_node(patch: list[PatchOperation], node_uuid: str) -> list[PatchOper
     for operation in patch:
         if operation.path != ("node_uuid",):
             remaining.append(operation)
-        elif operation.op == "remove" or operation.value != node_uuid:
+        elif operation.op == "remove" or canonical_uuid(operation.value) != node_uuid:
             raise operation.error(
                 "the node of a record cannot change", f"keep {node_uuid}, or create a new record for the other node"
             )
@@ -140,7 +143,7 @@ def apply_patch(document: Mapping[str, Any], patch: list[PatchOperation]) -> dic
 def _apply_to_field(operation: PatchOperation, value: Any) -> Any:
     if operation.op == "test":
         return _check_test(operation, value)
-    return UNSET if operation.op == "remove" else operation.value
+    return UNSET if operation.op == "remove" else _copy_value(operation)
 
 
 def _apply_inside(operation: PatchOperation, container: Any) -> None:
@@ -171,12 +174,13 @@ def _apply_to_object(operation: PatchOperation, container: dict[str, Any], name:
     elif operation.op == "remove":
         del container[name]
     else:
-        container[name] = operation.value
+        container[name] = _copy_value(operation)
 
 
 def _apply_to_list(operation: PatchOperation, container: list[Any], part: str) -> None:
     if operation.op == "add":
-        container.insert(len(container) if part == "-" else _index(operation, container, part, len(container)), operation.value)
+        index = len(container) if part == "-" else _index(operation, container, part, len(container))
+        container.insert(index, _copy_value(operation))
         return
     index = _index(operation, container, part)
     if operation.op == "test":
@@ -184,12 +188,17 @@ def _apply_to_list(operation: PatchOperation, container: list[Any], part: str) -
     elif operation.op == "remove":
         del container[index]
     else:
-        container[index] = operation.value
+        container[index] = _copy_value(operation)
+
+
+def _copy_value(operation: PatchOperation) -> Any:
+    # Later operations change the value in place, and a patch is applied again if the record has changed meanwhile.
+    return copy.deepcopy(operation.value)
 
 
 def _index(operation: PatchOperation, container: list[Any], part: str, highest: int | None = None) -> int:
     last = len(container) - 1 if highest is None else highest
-    if not (part.isascii() and part.isdigit() and len(part) < 10 and int(part) <= last):
+    if not (_INDEX.fullmatch(part) and int(part) <= last):
         raise operation.error(
             f"{part!r} is not an index of the list, which has {len(container)} items", "use an index from 0, or add to -"
         )
@@ -197,7 +206,7 @@ def _index(operation: PatchOperation, container: list[Any], part: str, highest: 
 
 
 def _check_test(operation: PatchOperation, value: Any) -> Any:
-    if value != operation.value:
+    if not is_equal(value, operation.value):
         raise operation.error("the test failed because the current value is different", "read the resource again")
     return value
 
@@ -205,10 +214,22 @@ def _check_test(operation: PatchOperation, value: Any) -> Any:
 def diff_fields(
     document: Mapping[str, Any], touched: Mapping[str, Any], read: Callable[[str, Any], Any], defaults: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the fields that a patch really changes: field -> whole new value. Fields whose value stays equal are left out.
+    """Return the fields that a patch really changes: field -> whole new value. Fields whose value stays the same are left out.
 
-    *document* has the stored fields, and *touched* is the result of :func:`apply_patch`. *read* takes a field and its new
-    value, checks the value and returns it converted. A removed field gets its value in *defaults*.
+    A value of another JSON type is another value: 1, 1.0 and true are different. For the arguments see :func:`parse_touched`.
     """
-    new = {name: defaults[name] if value is UNSET else read(name, value) for name, value in touched.items()}
-    return {name: value for name, value in new.items() if value != document[name]}
+    return select_changed(document, parse_touched(touched, read, defaults))
+
+
+def parse_touched(touched: Mapping[str, Any], read: Callable[[str, Any], Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the new value of each field that a patch touches, in the form in which it is stored.
+
+    *touched* is the result of :func:`apply_patch`. *read* takes a field and its new value, checks the value and returns it
+    converted. A removed field gets its value in *defaults*.
+    """
+    return {name: defaults[name] if value is UNSET else read(name, value) for name, value in touched.items()}
+
+
+def select_changed(document: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of *new* that differ from those of the stored fields *document*."""
+    return {name: value for name, value in new.items() if not is_same(value, document[name])}

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from baremetal_interfaces import MASK
+from baremetal_interfaces.json_comparison import is_same
 from baremetal_interfaces.secret_fields import is_secret_name, mask_urls
 
 
@@ -14,7 +15,7 @@ def restore_masked(new: Any, stored: Any) -> Any:
 
     A mask stays in the result if *stored* has no secret at the same place.
     """
-    if new == stored:
+    if is_same(new, stored):
         return stored
     if isinstance(new, Mapping) and isinstance(stored, Mapping):
         return {name: _restore_value(name, value, stored) for name, value in new.items()}
