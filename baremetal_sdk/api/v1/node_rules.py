@@ -10,7 +10,7 @@ from typing import Any
 
 from baremetal_sdk.api.access.personas import Persona
 from baremetal_sdk.api.framework.request import VIEW_NODE
-from baremetal_sdk.api.v1.node_fields import INTERFACE_SINCE
+from baremetal_sdk.api.v1.node_fields import DEFAULTS, INTERFACE_SINCE
 
 CREATE, UPDATE, DELETE = "baremetal:node:create", "baremetal:node:update", "baremetal:node:delete"
 CREATE_OWN = f"{CREATE}:self_owned_node"
@@ -58,8 +58,26 @@ FIELD_RULES = (*_FIELD_RULES, MAINTENANCE)
 """The rules that a change of fields may need, in addition to the rule for updates."""
 
 
+JUDGED_BY_VALUE = frozenset({"automated_clean"})
+"""The fields whose rule depends on their new value."""
+
+
 def find_change_rule(name: str, value: Any) -> str:
-    """Return the rule that a caller needs to set the field *name* to *value*."""
-    if name == "automated_clean" and str(value).lower() in ("false", "0", "no", "off", "f", "n"):
+    """Return the rule that a caller needs to set the field *name* to *value*.
+
+    *value* must be parsed: in the form in which it is stored. A rule that judged the text of a request would miss some of the
+    spellings of a value.
+    """
+    if name == "automated_clean" and value is False:
         return _NO_CLEANING
     return _RULE_BY_FIELD.get(name, UPDATE)
+
+
+def find_creation_rules(values: Mapping[str, Any]) -> set[str]:
+    """Return the rules that a creator without the rule :data:`CREATE` needs for the parsed *values* of a new node.
+
+    A field with its default value needs no rule. Neither do the driver, which each node has, and the owner, which is the
+    project of the creator.
+    """
+    chosen = {name: value for name, value in values.items() if value != DEFAULTS.get(name) and name not in ("driver", "owner")}
+    return {find_change_rule(name, value) for name, value in chosen.items()} - {UPDATE}

@@ -79,10 +79,10 @@ class NodeStatesResource:
     def provision(self, request: APIRequest) -> None:
         """Run a provision verb on a node, such as manage or active. The provision state changes in the background."""
         node = request.node()
-        for name, rule in _STEP_RULES.items():
-            if request.body.get(name) and not request.body.get("runbook"):
-                request.enforce(node, rule)
         verb, arguments = parse_provision_body(request.body, request.minor)
+        for name, rule in _STEP_RULES.items():
+            if name in arguments:
+                request.enforce(node, rule)
         for name in ("deploy_steps", "clean_steps", "service_steps"):
             for rule in step_rules(arguments.get(name, ())):
                 request.enforce(node, rule)

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, NotRequired, TypedDict
 
 from baremetal_interfaces import InvalidInput, NotFound, Problem
 from baremetal_sdk.api.access.personas import Persona
 from baremetal_sdk.api.framework import crud
 from baremetal_sdk.api.framework.errors import to_invalid_input
-from baremetal_sdk.api.framework.json_patch import PatchOperation, apply_patch, diff_fields, parse_patch, patch_type
+from baremetal_sdk.api.framework.json_patch import (
+    PatchOperation,
+    apply_patch,
+    parse_patch,
+    parse_touched,
+    patch_type,
+    select_changed,
+)
 from baremetal_sdk.api.framework.masking import restore_masked
 from baremetal_sdk.api.framework.pagination import FIELDS
 from baremetal_sdk.api.framework.parameters import Parameter, check_versions, not_acceptable_before
@@ -37,9 +44,11 @@ from baremetal_sdk.api.v1.node_rules import (
     DELETE,
     DELETE_OWN,
     FIELD_RULES,
+    JUDGED_BY_VALUE,
     RULES,
     UPDATE,
     find_change_rule,
+    find_creation_rules,
 )
 from baremetal_sdk.api.v1.node_view import NODE_VIEW
 from baremetal_sdk.errors import NodeAssociated
@@ -99,6 +108,8 @@ class NodesResource:
         request.require(CREATE_OWN if is_own else CREATE)
         if is_own:
             request.set_owner(values)
+        values.setdefault("uuid", str(uuid.uuid4()))
+        _enforce_creation_rules(request, values)
         if "name" in values:
             check_name(values["name"], request.minor)
         if "parent_node" in values:
@@ -108,7 +119,6 @@ class NodesResource:
         _check_chassis(request, values)
         if "conductor_group" in values:
             values["conductor_group"] = values["conductor_group"].lower()
-        values.setdefault("uuid", str(uuid.uuid4()))
         if request.minor < ENROLL_SINCE:
             values["provision_state"] = "available"
         node: NodeRecord = request.rpc("create_node", values=values)
@@ -214,8 +224,9 @@ def _apply_patch(request: APIRequest, patch: list[PatchOperation], *, reset_inte
 def _apply_patch_once(request: APIRequest, patch: list[PatchOperation], *, reset_interfaces: bool) -> NodeRecord:
     """Apply *patch* to the node as it is now. Raises ``RevisionConflict`` if the node changes before the write."""
     node = request.node(rule=VIEW_NODE)
-    for rule in {find_change_rule(operation.field, operation.value) for operation in patch} or {UPDATE}:
-        request.enforce(node, rule)
+    fields = {operation.field for operation in patch}
+    # Before the patch is applied: its error messages tell a caller about the values of the fields that it touches.
+    _enforce_rules(request, node, {find_change_rule(name, None) for name in fields - JUDGED_BY_VALUE} if fields else {UPDATE})
     document = {name: getattr(node, name) for name in PATCH_FIELDS.by_name}
     touched = apply_patch(document, patch)
     for name, value in touched.items():
@@ -223,14 +234,34 @@ def _apply_patch_once(request: APIRequest, patch: list[PatchOperation], *, reset
     for name in _FREE_FORM:
         if name in touched:
             touched[name] = restore_masked(touched[name], document[name])
-    changed = diff_fields(document, touched, parse_patch_value, DEFAULTS)
+    new = parse_touched(touched, parse_patch_value, DEFAULTS)
+    _enforce_rules(request, node, {find_change_rule(name, new[name]) for name in JUDGED_BY_VALUE & new.keys()})
+    changed = select_changed(document, new)
     _check_changes(request, node, changed)
     if not changed:
         return node
+    # As in Ironic, a patch with the present driver resets nothing.
+    reset = reset_interfaces and "driver" in changed
     updated: NodeRecord = request.rpc(
-        "update_node", node=node.uuid, changes=changed, reset_interfaces=reset_interfaces, revision=node.revision
+        "update_node", node=node.uuid, changes=changed, reset_interfaces=reset, revision=node.revision
     )
     return updated
+
+
+def _enforce_rules(request: APIRequest, node: NodeRecord, rules: Iterable[str]) -> None:
+    """Raise ``Forbidden`` unless each of *rules* allows the request for *node*."""
+    for rule in sorted(rules):
+        request.enforce(node, rule)
+
+
+def _enforce_creation_rules(request: APIRequest, values: Mapping[str, Any]) -> None:
+    """Raise ``Forbidden`` if the caller may create a node, but none with these parsed *values*.
+
+    The rule for creating nodes covers all fields. The rule for creating own nodes covers only the fields that the owner of
+    the node may change later.
+    """
+    if not request.is_allowed(CREATE):
+        _enforce_rules(request, NodeRecord(**values), find_creation_rules(values))
 
 
 def _check_changes(request: APIRequest, node: NodeRecord, changed: dict[str, Any]) -> None:
