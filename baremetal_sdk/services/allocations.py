@@ -20,6 +20,7 @@ from baremetal_sdk.errors import InstanceAssociated, InvalidState, NodeAssociate
 from baremetal_sdk.provisioning.allocation_links import unlink_changes
 from baremetal_sdk.rpc.argument_types import check_fields
 from baremetal_sdk.rpc.registry import rpc_method
+from baremetal_sdk.services.short_work import ALLOCATION, ALLOCATION_DELETION, acquire_after_short_work
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.node import NodeRecord
 from baremetal_sdk.store.records.policy import AllocationRecord
@@ -85,13 +86,19 @@ class Allocations:
 
     @rpc_method("1.0")
     def delete_allocation(self, allocation: str) -> None:
-        """Delete an allocation and the link of its node to it. Raises ``InvalidState`` while the node is in use."""
+        """Delete an allocation and the link of its node to it. Raises ``InvalidState`` while the node is in use.
+
+        A search for the allocation may change it, or hold its node for a moment. That is no conflict of the client.
+        """
+        retry_on_revision_conflict(lambda: self._delete(allocation))
+
+    def _delete(self, allocation: str) -> None:
         record = self._store.record(AllocationRecord, allocation)
         if record.node_uuid is None:
             # On the condition of the revision: a search may be linking a node to it at this moment.
             self._store.delete_record(AllocationRecord, record.uuid, revision=record.revision)
             return
-        with self._tasks.acquire(record.node_uuid, purpose="deletion of an allocation") as task:
+        with acquire_after_short_work(self._tasks, record.node_uuid, ALLOCATION_DELETION) as task:
             _refuse_if_in_use(task.record, record)
             if task.record.allocation_uuid == record.uuid:
                 task.write(**unlink_changes(task.record))
@@ -190,7 +197,7 @@ class Allocations:
         Raises ``NodeLocked`` if a task holds the node.
         """
         try:
-            task = self._tasks.acquire(node, purpose="allocation")
+            task = self._tasks.acquire(node, purpose=ALLOCATION)
         except NotFound:
             return False
         with task:
@@ -236,7 +243,7 @@ class Allocations:
     def _backfill(self, allocation: AllocationRecord, node: str) -> AllocationRecord:
         """Link a new allocation to an active *node* and return it. Store and raise the error if the node does not fit."""
         try:
-            with self._tasks.acquire(node, purpose="allocation") as task:
+            with acquire_after_short_work(self._tasks, node, ALLOCATION) as task:
                 _refuse_backfill(task.record, allocation)
                 self._link(task, allocation)
         except BareMetalError as exc:

@@ -72,10 +72,15 @@ class Nodes:
     ) -> NodeRecord:
         """Change fields of a node and return it. Raises ``NodeLocked`` while a task holds it.
 
-        If *changes* have another driver or interface, *reset_interfaces* replaces all interfaces that *changes* lack by the
-        defaults of the driver. Raises ``RevisionConflict`` if *revision* is given and the node has another one.
+        If *changes* have another driver, *reset_interfaces* replaces all interfaces that *changes* lack by the defaults of that
+        driver. Raises ``InvalidInput`` for *reset_interfaces* without a driver in *changes*, and ``RevisionConflict`` if
+        *revision* is given and the node has another one.
         """
         check_fields(NodeRecord, changes)
+        if reset_interfaces and "driver" not in changes:
+            raise InvalidInput(
+                [Problem("reset_interfaces", "is only allowed if the driver changes", "change driver, or leave it out")]
+            )
 
         def update() -> tuple[NodeRecord, NodeRecord]:
             before = self._store.node(node)
@@ -137,7 +142,7 @@ class Nodes:
         changes |= dependent_changes(before, changes)
         if driver != before.driver or any(name in changes for name in _INTERFACES):
             self._refuse_driver_change(before)
-            interfaces = self._select_interfaces(before, changes, reset=reset_interfaces)
+            interfaces = self._select_interfaces(before, changes, reset=reset_interfaces and driver != before.driver)
             changes.update(self._resolve_interfaces(driver, interfaces))
         if "driver_info" in changes:
             sealed = before.sealed_secrets

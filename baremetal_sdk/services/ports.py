@@ -16,6 +16,7 @@ from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.hardware import PortgroupRecord
 from baremetal_sdk.store.records.node import PortRecord
 from baremetal_sdk.store.records.query import Query
+from baremetal_sdk.store.revisions import retry_on_revision_conflict
 
 _CONNECTION_FIELDS = frozenset({"portgroup_uuid", "pxe_enabled", "local_link_connection", "physical_network"})
 _REWIRING_STATES = frozenset({states.ENROLL, states.INSPECTING, states.INSPECTWAIT, states.MANAGEABLE})
@@ -36,10 +37,18 @@ class Ports:
         self._check_group(port)
         return self._store.create_port(port, fence=None)
 
-    @rpc_method("1.0")
-    def update_port(self, port: str, changes: Mapping[str, Any]) -> PortRecord:
-        """Change fields of a port and return it. Raises ``InvalidState`` if the node's state forbids another connection."""
+    @rpc_method("1.1")
+    def update_port(self, port: str, changes: Mapping[str, Any], revision: int | None = None) -> PortRecord:
+        """Change fields of a port and return it. Raises ``InvalidState`` if the node's state forbids another connection.
+
+        Raises ``RevisionConflict`` if *revision* is given and the port has another one.
+        """
         check_fields(PortRecord, changes)
+        if revision is not None:
+            return self._update_once(port, changes, revision)
+        return retry_on_revision_conflict(lambda: self._update_once(port, changes, None))
+
+    def _update_once(self, port: str, changes: Mapping[str, Any], revision: int | None) -> PortRecord:
         before = self._store.port(port)
         node = self._store.node(before.node_uuid)
         rewired = sorted(_CONNECTION_FIELDS & changes.keys())
@@ -50,7 +59,8 @@ class Ports:
                 f"{node.provision_state!r}; it can while the node is {allowed}, or in maintenance"
             )
         self._check_group(replace(before, **changes))
-        return self._store.update_port(port, changes, fence=None, revision=before.revision)
+        expected = before.revision if revision is None else revision
+        return self._store.update_port(before.uuid, changes, fence=None, revision=expected)
 
     @rpc_method("1.0")
     def delete_port(self, port: str) -> None:

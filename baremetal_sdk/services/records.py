@@ -11,6 +11,7 @@ from baremetal_sdk import states
 from baremetal_sdk.errors import InvalidStateRequested
 from baremetal_sdk.rpc.argument_types import check_fields
 from baremetal_sdk.rpc.registry import rpc_method
+from baremetal_sdk.services.short_work import RECORD_CHANGE, RECORD_DELETION, acquire_after_short_work
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.hardware import ChassisRecord, PortgroupRecord, VolumeConnectorRecord, VolumeTargetRecord
 from baremetal_sdk.store.records.kinds import RECORD_KINDS
@@ -69,7 +70,7 @@ class Records:
         if not RECORD_KINDS[record].fenced:
             return self._store.update_record(record, uuid, changes, revision=revision)
         node = self._store.record(record, uuid).node_uuid
-        with self._tasks.acquire(node, purpose=f"change of a {RECORD_KINDS[record].label}") as task:
+        with acquire_after_short_work(self._tasks, node, RECORD_CHANGE.format(label=RECORD_KINDS[record].label)) as task:
             assert task.lease is not None
             if record in _POWER_OFF_ONLY:
                 _require_power_off(RECORD_KINDS[record].label, task.record)
@@ -89,7 +90,7 @@ class Records:
             self._store.delete_record(record, uuid)
             return
         node = self._store.record(record, uuid).node_uuid
-        with self._tasks.acquire(node, purpose=f"deletion of a {RECORD_KINDS[record].label}") as task:
+        with acquire_after_short_work(self._tasks, node, RECORD_DELETION.format(label=RECORD_KINDS[record].label)) as task:
             assert task.lease is not None
             if record in _POWER_OFF_ONLY and task.record.provision_state not in states.DELETE_ALLOWED:
                 _require_power_off(RECORD_KINDS[record].label, task.record)

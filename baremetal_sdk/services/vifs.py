@@ -7,6 +7,7 @@ from typing import Any
 
 from baremetal_interfaces import Kind
 from baremetal_sdk.rpc.registry import rpc_method
+from baremetal_sdk.services.short_work import VIF_ATTACHMENT, VIF_DETACHMENT, acquire_after_short_work
 from baremetal_sdk.tasks.task_manager import TaskManager
 
 
@@ -26,13 +27,13 @@ class VIFs:
     @rpc_method("1.0")
     def vif_attach(self, node: str, vif: Mapping[str, Any]) -> None:
         """Attach *vif*, an object with the VIF's ``id``, to a port of the node. The network interface chooses the port."""
-        with self._tasks.acquire(node, purpose="attaching a VIF") as task:
+        with acquire_after_short_work(self._tasks, node, VIF_ATTACHMENT) as task:
             task.validate(Kind.NETWORK)
             task.call(Kind.NETWORK, "vif_attach", vif)
 
     @rpc_method("1.0")
     def vif_detach(self, node: str, vif_id: str) -> None:
         """Detach the VIF with this id from its port of the node."""
-        with self._tasks.acquire(node, purpose="detaching a VIF") as task:
+        with acquire_after_short_work(self._tasks, node, VIF_DETACHMENT) as task:
             task.validate(Kind.NETWORK)
             task.call(Kind.NETWORK, "vif_detach", vif_id)

@@ -103,11 +103,22 @@ class TestChanging(NodesCase):
         """Interfaces that the driver does not offer are refused, and reset_interfaces sets its defaults."""
         node = self.create(driver="fake-hardware")
         self.assertRaises(InvalidInput, self.update, node, boot_interface="redfish-virtual-media")
+        changes = {"driver": "redfish", "deploy_interface": "ramdisk"}
+        self.assertRaises(InvalidInput, self.update, node, **changes)
+        record = self.runtime.rpc.call("update_node", node=node.uuid, changes=changes, reset_interfaces=True)
+        self.assertEqual("ramdisk", record.deploy_interface)
+        self.assertEqual("redfish", record.power_interface)
+
+    def test_reset_of_interfaces_needs_a_new_driver(self) -> None:
+        """A reset without a driver is refused, and with the present driver it keeps the interfaces, as in Ironic."""
+        node = self.create(driver="fake-hardware", deploy_interface="ramdisk")
+        for changes in ({}, {"description": "x"}, {"boot_interface": "fake"}):
+            with ExpectedException(InvalidInput, "reset_interfaces: is only allowed if the driver changes"):
+                self.runtime.rpc.call("update_node", node=node.uuid, changes=changes, reset_interfaces=True)
         record = self.runtime.rpc.call(
-            "update_node", node=node.uuid, changes={"deploy_interface": "ramdisk"}, reset_interfaces=True
+            "update_node", node=node.uuid, changes={"driver": "fake-hardware"}, reset_interfaces=True
         )
         self.assertEqual("ramdisk", record.deploy_interface)
-        self.assertEqual("fake", record.boot_interface)
 
     def test_second_instance_is_refused(self) -> None:
         """A node that has an instance refuses another one."""

@@ -22,6 +22,7 @@ from baremetal_sdk.api.framework.views import ResponseSpec, View
 from baremetal_sdk.store.records.kinds import RECORD_KINDS
 from baremetal_sdk.store.records.node import NodeRecord
 from baremetal_sdk.store.records.query import Query
+from baremetal_sdk.store.revisions import retry_on_revision_conflict
 
 R = TypeVar("R")
 
@@ -165,15 +166,21 @@ class CRUDResource:
         return self.view.whole(request.minor).record(request, record)
 
     def update(self, request: APIRequest) -> dict[str, Any]:
-        """Apply the patch in the body to the record that the path names, and return the record with all fields."""
+        """Apply the patch in the body to the record that the path names, and return the record with all fields.
+
+        If the record changes between the read and the write, read it again, and check and apply the patch again.
+        """
+        record = retry_on_revision_conflict(lambda: self._update_once(request))
+        return self.view.whole(request.minor).record(request, record)
+
+    def _update_once(self, request: APIRequest) -> Any:
+        """Apply the patch to the record as it is now, and return the new record. Raises ``RevisionConflict``."""
         record = self.find(request)
         self.authorize_update(request, record)
         changes = self.compute_changes(request, record)
         self.check_changes(request, record, changes)
         # A patch without effect is no write: the record keeps its revision.
-        if changes:
-            record = self.save_changes(request, record, changes)
-        return self.view.whole(request.minor).record(request, record)
+        return self.save_changes(request, record, changes) if changes else record
 
     def delete(self, request: APIRequest) -> None:
         """Delete the record that the path names."""
@@ -219,7 +226,7 @@ class CRUDResource:
         return request.rpc("create_record", kind=RECORD_KINDS[self.view.record].table, values=values)
 
     def save_changes(self, request: APIRequest, record: Any, changes: Mapping[str, Any]) -> Any:
-        """Change *record* through a conductor and return the new one. Raises ``Conflict`` if it changed since the read."""
+        """Change *record* through a conductor and return the new one. Raises ``RevisionConflict`` if it changed since the read."""
         return save_changes(request, record, changes)
 
     def remove(self, request: APIRequest, record: Any) -> None:
@@ -325,7 +332,7 @@ def enforce_owner(request: APIRequest, rule: str, what: str, record: Any) -> Non
 
 
 def save_changes(request: APIRequest, record: Any, changes: Mapping[str, Any]) -> Any:
-    """Change *record* through a conductor and return the new one. Raises ``Conflict`` if it changed since the read."""
+    """Change *record* through a conductor and return the new one. Raises ``RevisionConflict`` if it changed since the read."""
     kind = RECORD_KINDS[type(record)].table
     return request.rpc("update_record", kind=kind, uuid=record.uuid, changes=changes, revision=record.revision)
 

@@ -52,6 +52,7 @@ class WritableFields:
     def compute_changes(self, record: Any, body: Any, minor: int) -> dict[str, Any]:
         """Return the changes of a patch of *record*: field -> whole new value. Raises ``InvalidInput`` and ``NotAcceptable``."""
         patch = parse_patch(body, minor)
+        # A record of a node never moves to another node.
         if any(field.name == "node_uuid" for field in self.creation_fields):
             patch = drop_own_node(patch, record.node_uuid)
         for operation in patch:

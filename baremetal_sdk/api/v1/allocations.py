@@ -22,6 +22,7 @@ from baremetal_sdk.errors import AllocationNotFound
 from baremetal_sdk.store.records.node import NodeRecord
 from baremetal_sdk.store.records.policy import AllocationRecord
 from baremetal_sdk.store.records.query import Query
+from baremetal_sdk.store.revisions import retry_on_revision_conflict
 
 SINCE = 52
 """The minor number of the first microversion with allocations."""
@@ -164,11 +165,7 @@ class AllocationsResource:
     )
     def update(self, request: APIRequest) -> dict[str, Any]:
         """Change the name or the extra data of an allocation."""
-        allocation = _find_permitted(request)
-        changed = _FIELDS.compute_changes(allocation, request.body, request.minor)
-        crud.check_name(changed.get("name"))
-        if changed:
-            allocation = crud.save_changes(request, allocation, changed)
+        allocation = retry_on_revision_conflict(lambda: _update_once(request))
         return ALLOCATION_VIEW.whole(request.minor).record(request, allocation)
 
     @route(
@@ -214,6 +211,16 @@ class NodeAllocationResource:
         allocation = _find_by_node(request)
         _enforce(request, allocation)
         request.rpc("delete_allocation", allocation=allocation.uuid)
+
+
+def _update_once(request: APIRequest) -> AllocationRecord:
+    """Apply the patch in the body to the allocation as it is now. Raises ``RevisionConflict`` if it changes meanwhile."""
+    allocation = _find_permitted(request)
+    changed = _FIELDS.compute_changes(allocation, request.body, request.minor)
+    crud.check_name(changed.get("name"))
+    if changed:
+        allocation = crud.save_changes(request, allocation, changed)
+    return allocation
 
 
 def _set_owner(request: APIRequest, values: dict[str, Any]) -> dict[str, Any]:

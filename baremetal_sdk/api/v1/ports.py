@@ -9,15 +9,8 @@ from typing import Any
 from baremetal_interfaces import InvalidInput, Problem
 from baremetal_sdk.api.framework import crud
 from baremetal_sdk.api.framework.crud import NodeResource, Operation
-from baremetal_sdk.api.framework.json_patch import (
-    UNSET,
-    apply_patch,
-    diff_fields,
-    drop_own_node,
-    parse_patch,
-)
 from baremetal_sdk.api.framework.pagination import build_page, parse_page_request
-from baremetal_sdk.api.framework.parameters import Parameter, check_versions, not_acceptable_before, optional
+from baremetal_sdk.api.framework.parameters import Parameter, not_acceptable_before, optional
 from baremetal_sdk.api.framework.request import APIRequest
 from baremetal_sdk.api.framework.resource_fields import WritableFields
 from baremetal_sdk.api.framework.types import (
@@ -141,17 +134,8 @@ _FIELDS = WritableFields(
         Parameter("node_uuid", UUID, "The UUID of the node. Either node_uuid or node_ident is required."),
         Parameter("node_ident", UUID_OR_NAME, "The UUID or name of the node, instead of node_uuid.", NODE_NAME_SINCE),
     ),
+    not_removable=("address",),
 )
-_PATCH_FIELDS = _FIELDS.patch_fields
-_REQUIRED_FIELDS = ("address",)
-_DEFAULTS: Mapping[str, Any] = {
-    **dict.fromkeys(("category", "description", "name", "physical_network", "portgroup_uuid", "vendor")),
-    "available_for_dynamic_portgroup": True,
-    "extra": {},
-    "local_link_connection": {},
-    "is_smartnic": False,
-    "pxe_enabled": True,
-}
 _FILTERS = (
     Parameter("address", MAC, "The MAC address of the port."),
     Parameter("conductor_groups", STRINGS, "The conductor groups of the nodes, separated by commas.", 99),
@@ -254,25 +238,9 @@ class PortsResource(NodeResource):
             raise InvalidInput([Problem("address", "is missing", "a port needs a MAC address")])
         _check_values(request, values, values)
 
-    def compute_changes(self, request: APIRequest, port: PortRecord) -> dict[str, Any]:
-        """Return the changes that the patch in the body makes: field -> whole new value. Raises ``InvalidInput``."""
-        patch = drop_own_node(parse_patch(request.body, request.minor), port.node_uuid)
-        for operation in patch:
-            if operation.field not in _PATCH_FIELDS.by_name:
-                allowed = "changeable are " + ", ".join(sorted(_PATCH_FIELDS.by_name))
-                raise operation.error(f"the field {operation.field[:64]!r} cannot be changed", allowed)
-        check_versions((_PATCH_FIELDS.by_name[operation.field] for operation in patch), request.minor)
-        document = {name: getattr(port, name) for name in _PATCH_FIELDS.by_name}
-        touched = apply_patch(document, patch)
-        for name in _REQUIRED_FIELDS:
-            if name in touched and touched[name] in (UNSET, None):
-                raise InvalidInput([Problem(name, "cannot be removed", "a port needs this field; replace its value")])
-        return diff_fields(document, touched, _parse_patch_value, _DEFAULTS)
-
     def check_changes(self, request: APIRequest, port: PortRecord, changes: dict[str, Any]) -> None:
         """Raise ``InvalidInput`` or ``NotAcceptable`` if the changed port is invalid."""
-        document = {name: getattr(port, name) for name in _PATCH_FIELDS.by_name}
-        _check_values(request, changes, {**document, **changes})
+        _check_values(request, changes, {**vars(port), **changes})
 
     def save_new(self, request: APIRequest, values: Mapping[str, Any]) -> PortRecord:
         """Create a port through a conductor."""
@@ -281,7 +249,7 @@ class PortsResource(NodeResource):
 
     def save_changes(self, request: APIRequest, port: PortRecord, changes: Mapping[str, Any]) -> PortRecord:
         """Change a port through a conductor, which checks whether the state of the node allows the change."""
-        changed: PortRecord = request.rpc("update_port", port=port.uuid, changes=changes)
+        changed: PortRecord = request.rpc("update_port", port=port.uuid, changes=changes, revision=port.revision)
         return changed
 
     def remove(self, request: APIRequest, port: PortRecord) -> None:
@@ -308,12 +276,3 @@ def _check_values(request: APIRequest, changed: Mapping[str, Any], port: Mapping
     if final_link and port.get("is_smartnic") and not {"port_id", "hostname"} <= set(final_link):
         problem = Problem("local_link_connection", "has no port_id or no hostname", "give both for a port on a smart NIC")
         raise InvalidInput([problem])
-
-
-def _parse_patch_value(name: str, value: Any) -> Any:
-    """Return *value* from a patch of the field *name* converted. Null means the default. Raises ``InvalidInput`` if invalid."""
-    try:
-        parsed = _PATCH_FIELDS.by_name[name].type.parse(value)
-    except InvalidValue as exc:
-        raise InvalidInput([Problem(name, exc.wrong, exc.allowed)]) from None
-    return _DEFAULTS[name] if parsed is None else parsed

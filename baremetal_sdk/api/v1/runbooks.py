@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from baremetal_interfaces import InvalidInput, Problem
@@ -23,6 +23,7 @@ from baremetal_sdk.api.v1.ports import NAME
 from baremetal_sdk.api.v1.step_lists import build_step_list_type
 from baremetal_sdk.api.v1.trait_values import TRAIT, TRAITS, parse_path_trait
 from baremetal_sdk.store.records.policy import RunbookRecord
+from baremetal_sdk.store.revisions import retry_on_revision_conflict
 
 SINCE = 92
 USE = "baremetal:runbook:use"
@@ -143,7 +144,7 @@ class RunbookTraitsResource:
     )
     def replace(self, request: APIRequest) -> None:
         """Replace all traits of a runbook."""
-        _set_traits(request, _find_permitted(request), set(request.body["traits"]))
+        _change_traits(request, lambda present: set(request.body["traits"]))
 
     @route(
         "DELETE",
@@ -155,7 +156,7 @@ class RunbookTraitsResource:
     )
     def clear(self, request: APIRequest) -> None:
         """Remove all traits from a runbook."""
-        _set_traits(request, _find_permitted(request), set())
+        _change_traits(request, lambda present: set())
 
     @route(
         "PUT",
@@ -168,8 +169,8 @@ class RunbookTraitsResource:
     )
     def add(self, request: APIRequest) -> None:
         """Add a trait to a runbook. The request succeeds if the runbook has the trait already."""
-        runbook, trait = _find_permitted(request), parse_path_trait(request.arguments["trait"])
-        _set_traits(request, runbook, {*runbook.traits, trait})
+        trait = parse_path_trait(request.arguments["trait"])
+        _change_traits(request, lambda present: present | {trait})
         request.location = f"runbooks/{request.arguments['runbook']}/traits/{trait}"
 
     @route(
@@ -182,8 +183,7 @@ class RunbookTraitsResource:
     )
     def remove(self, request: APIRequest) -> None:
         """Remove a trait from a runbook. The request succeeds if the runbook does not have the trait."""
-        runbook = _find_permitted(request)
-        _set_traits(request, runbook, {*runbook.traits} - {request.arguments["trait"]})
+        _change_traits(request, lambda present: present - {request.arguments["trait"]})
 
 
 def _find_permitted(request: APIRequest) -> RunbookRecord:
@@ -209,7 +209,16 @@ def _check_values(request: APIRequest, values: dict[str, Any]) -> None:
         )
 
 
-def _set_traits(request: APIRequest, runbook: RunbookRecord, traits: set[str]) -> None:
-    """Replace the traits of *runbook* through a conductor, unless they are unchanged."""
-    if traits != {*runbook.traits}:
-        crud.save_changes(request, runbook, {"traits": sorted(traits)})
+def _change_traits(request: APIRequest, compute: Callable[[set[str]], set[str]]) -> None:
+    """Replace the traits of the runbook by the result of *compute*, which gets the present ones. Do nothing if they are equal.
+
+    Read the runbook and call *compute* again if another writer has changed the runbook since. Raises ``Forbidden``.
+    """
+
+    def change() -> None:
+        runbook = _find_permitted(request)
+        traits = compute({*runbook.traits})
+        if traits != {*runbook.traits}:
+            crud.save_changes(request, runbook, {"traits": sorted(traits)})
+
+    retry_on_revision_conflict(change)

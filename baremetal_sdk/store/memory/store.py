@@ -25,6 +25,7 @@ from baremetal_sdk.store.memory.outbox import MemoryOutbox
 from baremetal_sdk.store.memory.records import MemoryRecords, is_visible
 from baremetal_sdk.store.outbox import (
     EVENT_NODE_COLUMNS,
+    EventDraft,
     draft_changes,
     draft_creation,
     draft_deletion,
@@ -126,14 +127,42 @@ class MemoryStore(MemoryRecords):
         return written
 
     def update_nodes(self, updates: Sequence[NodeUpdate]) -> Sequence[NodeRecord | None]:
-        """Make conditional writes to several nodes. Return each written node, or None if its condition did not hold."""
-        return [self._update_if_unchanged(update) for update in updates]
+        """Make conditional writes to several nodes, all of them or, after an error, none.
 
-    def _update_if_unchanged(self, update: NodeUpdate) -> NodeRecord | None:
+        Return each written node, or None if its condition did not hold.
+        """
+        encoded = [NODE_FIELDS.encode_changes(update.changes) for update in updates]
+        nodes: list[NodeRecord | None] = []
+        drafts: list[EventDraft] = []
+        replaced: list[StoredRecord] = []
+        with self._lock:
+            try:
+                for update, stored_changes in zip(updates, encoded, strict=True):
+                    before = self._find_unchanged(update)
+                    if before is None:
+                        nodes.append(None)
+                        continue
+                    stored = self._apply_changes(before, stored_changes)
+                    self._nodes.replace(stored)
+                    replaced.append(before)
+                    node = NODE_FIELDS.decode_record(stored)
+                    nodes.append(node)
+                    drafts += draft_changes(update.changes, node, stored["updated_at"])
+            except BaseException:
+                for before in reversed(replaced):
+                    self._nodes.replace(before)
+                raise
+            self.outbox.write(drafts)
+        return nodes
+
+    def _find_unchanged(self, update: NodeUpdate) -> StoredRecord | None:
+        """Return the stored node of *update*, or None if it is held, has another revision, or does not exist."""
         try:
-            return self.update_node(update.node_uuid, update.changes, fence=None, revision=update.revision)
+            node = self._require_writable_node(update.node_uuid, None)
+            require_revision("node", update.node_uuid, node["revision"], update.revision)
         except (NodeNotFound, NodeLocked, RevisionConflict):
             return None
+        return node
 
     def delete_node(self, uuid: str, *, fence: Fence | None) -> None:
         """Delete a node and all records that belong to it. Raises ``LeaseLost`` or ``NodeLocked`` if its lease forbids that."""
