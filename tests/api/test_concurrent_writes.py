@@ -93,7 +93,7 @@ class TestPatches(ConcurrencyTestCase):
 
     def test_patch_is_evaluated_again_after_a_conflict(self) -> None:
         """A counter that each client increments with ``test`` and ``replace`` counts exactly the acknowledged patches."""
-        for path in (self.create("chassis", extra={"n": 0}), self.create("ports", node_uuid=self.node, address="02:00:00:00:00:02")):
+        for path in (self.create("chassis"), self.create("ports", node_uuid=self.node, address="02:00:00:00:00:02")):
             self.patch(path, ("add", "/extra/n", 0), ("add", "/extra/list", []))
             statuses: Counter[int] = Counter()
 

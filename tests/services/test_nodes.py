@@ -115,9 +115,7 @@ class TestChanging(NodesCase):
         for changes in ({}, {"description": "x"}, {"boot_interface": "fake"}):
             with ExpectedException(InvalidInput, "reset_interfaces: is only allowed if the driver changes"):
                 self.runtime.rpc.call("update_node", node=node.uuid, changes=changes, reset_interfaces=True)
-        record = self.runtime.rpc.call(
-            "update_node", node=node.uuid, changes={"driver": "fake-hardware"}, reset_interfaces=True
-        )
+        record = self.runtime.rpc.call("update_node", node=node.uuid, changes={"driver": "fake-hardware"}, reset_interfaces=True)
         self.assertEqual("ramdisk", record.deploy_interface)
 
     def test_second_instance_is_refused(self) -> None:

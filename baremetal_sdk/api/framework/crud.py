@@ -226,7 +226,7 @@ class CRUDResource:
         return request.rpc("create_record", kind=RECORD_KINDS[self.view.record].table, values=values)
 
     def save_changes(self, request: APIRequest, record: Any, changes: Mapping[str, Any]) -> Any:
-        """Change *record* through a conductor and return the new one. Raises ``RevisionConflict`` if it changed since the read."""
+        """Change *record* through a conductor and return the new one. Raises ``RevisionConflict`` if it has changed."""
         return save_changes(request, record, changes)
 
     def remove(self, request: APIRequest, record: Any) -> None:
