@@ -7,7 +7,7 @@ import ssl
 import threading
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 
 from baremetal_sdk.errors import NoFreeWorker
 from baremetal_sdk.http.connection import Connection, ConnectionState
@@ -44,18 +44,27 @@ class HandshakeQueue:
             queue.append(conn)
         # A job is not bound to a connection. The worker selects one when it starts, by then the most urgent one.
         try:
-            self._executor.submit(self._run_next)
+            future = self._executor.submit(self._run_next)
         except NoFreeWorker:
             with self._lock:
                 # If a job has taken this connection already, another connection stays queued in its place for the next job.
                 if conn in queue:
                     queue.remove(conn)
                     raise
+        else:
+            future.add_done_callback(self._drop_if_cancelled)
 
     def _run_next(self) -> None:
+        self._run_step(self._take_next())
+
+    def _drop_if_cancelled(self, future: Future[None]) -> None:
+        """Let the event loop close one connection for a job that was cancelled before it began, as in a stop."""
+        if future.cancelled():
+            self._resume(self._take_next(), ConnectionState.LINGERING, 0.0)
+
+    def _take_next(self) -> Connection:
         with self._lock:
-            conn = self._begun.popleft() if self._begun else self._pop_new()
-        self._run_step(conn)
+            return self._begun.popleft() if self._begun else self._pop_new()
 
     def _pop_new(self) -> Connection:
         self._take_newest = not self._take_newest

@@ -106,9 +106,7 @@ class EventLoop:
     def finish_request(self, conn: Connection, keep_alive: bool) -> None:
         """Return *conn* from the calling worker, which has answered its request. Without *keep_alive*, *conn* then closes."""
         conn.discard_request()
-        # A connection that the loop has cut is no longer open, and its worker closes the descriptor.
-        if self._open.by_fd.get(conn.fd) is not conn:
-            conn.close()
+        if self._open.close_if_cut(conn):
             return
         conn.requests_served += 1
         # The response has announced this to the client, which may have sent its next request already. A stop changes nothing.
@@ -124,6 +122,7 @@ class EventLoop:
             # Only these cases need the loop now. Otherwise the next epoll report continues, without a wake-up here.
             if conn.has_unread_input or conn.buffer or conn.eof_received or self.is_stopping:
                 self._schedule(conn)
+        self._open.close_if_cut(conn)
 
     def resume(self, conn: Connection, state: ConnectionState, timeout_s: float | None = None) -> None:
         """Return *conn* from the calling worker in *state*. *timeout_s* from now is its new deadline; None changes nothing."""
@@ -133,6 +132,7 @@ class EventLoop:
         # A handshake that waits for the client continues with the next epoll report.
         if conn.has_unread_input or state is not ConnectionState.HANDSHAKE or self._is_cutting:
             self._schedule(conn)
+        self._open.close_if_cut(conn)
 
     def watch_input(self, conn: Connection, enable: bool) -> None:
         """Start or stop watching *conn* for input. The worker that owns *conn* calls this and reads the input itself."""
@@ -256,8 +256,8 @@ class EventLoop:
     def _detach(self, conn: Connection) -> None:
         """Pass *conn* to the stream sender, or close it if it was cut meanwhile."""
         conn.discard_request()
+        conn.state = ConnectionState.STREAMING  # before it leaves the loop: its worker may check whether it was cut
         if self._open.detach(conn):
-            conn.state = ConnectionState.STREAMING
             self._streams.add(conn)
         else:
             conn.close()

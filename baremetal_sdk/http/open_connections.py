@@ -16,7 +16,7 @@ _INPUT_AND_OUTPUT = _INPUT | select.EPOLLOUT
 class OpenConnections:
     """Connections that the event loop or one of its workers owns, registered with *epoll*.
 
-    Only the event loop calls the methods, except :meth:`watch_input`.
+    Only the event loop calls the methods, except :meth:`watch_input` and :meth:`close_if_cut`.
     """
 
     def __init__(self, limits: HTTPLimits, epoll: select.epoll) -> None:
@@ -84,6 +84,17 @@ class OpenConnections:
         # A worker still uses the descriptor. If it were closed here, a new connection could get the same number.
         if conn.state is not ConnectionState.IN_WORKER:
             conn.close()
+
+    def close_if_cut(self, conn: Connection) -> bool:
+        """Close *conn* if the event loop has cut it, and return whether it has. The worker that returns *conn* calls this.
+
+        The loop leaves the descriptor to the worker if it sees the state ``IN_WORKER``, so the worker calls this after it has
+        written the next state. Both may then close the connection, which does no harm.
+        """
+        is_cut = self.by_fd.get(conn.fd) is not conn and conn.state is not ConnectionState.STREAMING
+        if is_cut:
+            conn.close()
+        return is_cut
 
     def close_oldest(self, count: int) -> None:
         """Abort up to *count* connections that have been inactive for longest."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
 import socket
 import threading
 from collections.abc import Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from typing import TYPE_CHECKING
 
 from baremetal_interfaces import Deadline
@@ -249,7 +250,13 @@ class _RunningServer:
         assert conn.head is not None
         lane = HEALTH_LANES.get(conn.head.target.partition(b"?")[0])
         executor = self._executor if lane is None else self.pool[lane]
-        executor.submit(self._answer, conn, self._keep_alive_worker.issue_ticket())
+        future = executor.submit(self._answer, conn, self._keep_alive_worker.issue_ticket())
+        future.add_done_callback(functools.partial(self._close_if_cancelled, conn))
+
+    def _close_if_cancelled(self, conn: Connection, future: Future[None]) -> None:
+        """Return *conn* to the loop if its request was cancelled before a worker took it, as in a stop."""
+        if future.cancelled():
+            self.loop.finish_request(conn, False)
 
     def _answer(self, conn: Connection, ticket: int) -> None:
         keep_alive = False

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from queue import Empty, SimpleQueue
 from typing import Final, Protocol
+
+LOG = logging.getLogger(__name__)
 
 ENDED: Final = "ended"
 """End reason: the application ended the response."""
@@ -43,7 +46,6 @@ class StreamingResponse(ABC):
 
     max_age_s: float
     """Seconds after which the server ends the response."""
-    _has_ended = False
 
     @abstractmethod
     def on_start(self, writer: StreamWriter) -> None:
@@ -57,10 +59,15 @@ class StreamingResponse(ABC):
         """
 
     def notify_end(self, reason: str) -> None:
-        """Call :meth:`on_end` unless it was called before. Only the server calls this."""
-        if not self._has_ended:
-            self._has_ended = True
+        """Call :meth:`on_end` unless it was called before, and log its exception. Only the server calls this."""
+        # setdefault() is atomic: of several threads, only one notifies the application.
+        caller = object()
+        if self.__dict__.setdefault("_notifier", caller) is not caller:
+            return
+        try:
             self.on_end(reason)
+        except Exception:
+            LOG.exception("a streaming response failed in on_end(%r); its connection is closed", reason)
 
     def close(self) -> None:
         """End the response as left by the client. Other WSGI servers call this after the iteration (PEP 3333)."""
@@ -71,9 +78,9 @@ class StreamingResponse(ABC):
         writer = _ChunkQueue()
         self.on_start(writer)
         until = time.monotonic() + self.max_age_s
-        while (chunk := writer.get(until - time.monotonic())) is not None:
+        while (left := until - time.monotonic()) > 0 and (chunk := writer.get(left)) is not None:
             yield chunk
-        self.notify_end(TOO_OLD)
+        self.notify_end(ENDED if writer.has_ended else TOO_OLD)
 
 
 class _ChunkQueue:
@@ -82,6 +89,8 @@ class _ChunkQueue:
     def __init__(self) -> None:
         self._chunks: SimpleQueue[bytes | None] = SimpleQueue()
         self._pushed_bytes = self._read_bytes = 0
+        self.has_ended = False
+        """True once the end that the application requested was read."""
 
     @property
     def pending_bytes(self) -> int:
@@ -97,8 +106,9 @@ class _ChunkQueue:
     def get(self, timeout_s: float) -> bytes | None:
         """Return the next chunk, or None at the end or after *timeout_s*."""
         try:
-            chunk = self._chunks.get(timeout=max(0.0, timeout_s))
+            chunk = self._chunks.get(timeout=timeout_s)
         except Empty:
             return None
+        self.has_ended = chunk is None
         self._read_bytes += len(chunk or b"")
         return chunk

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import signal
 import socket
 import threading
 import time
+import warnings
 from collections import Counter
 from pathlib import Path
 
@@ -16,10 +18,16 @@ from testtools import TestCase
 from baremetal_interfaces import Deadline
 from baremetal_sdk.config import APIConfig
 from baremetal_sdk.http import HTTPServer, listen
+from baremetal_sdk.http.body_budget import BodyBudget
+from baremetal_sdk.http.connection import Connection, ConnectionState
+from baremetal_sdk.http.limits import HTTPLimits
+from baremetal_sdk.http.loop import EventLoop
+from baremetal_sdk.http.sockets import ListeningSocket
+from baremetal_sdk.http.streams import StreamSender
 from tests.fixtures.certificates import write_certificate
-from tests.fixtures.http_clients import receive, trusting_context
+from tests.fixtures.http_clients import connect_securely, receive, trusting_context
 from tests.fixtures.restarting_service import STOP_TIMEOUT_S, RestartableService
-from tests.fixtures.sockets import PATIENCE, ServerTestCase
+from tests.fixtures.sockets import PATIENCE, ServerTestCase, SmallApplication
 
 CLIENTS = 16
 REQUEST = b"GET /load HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -231,3 +239,59 @@ def _accepts(port: int) -> bool:
     except OSError:
         return False
     return True
+
+
+class TestCutConnections(ServerTestCase):
+    """Connections that a stop cuts while a worker owns them."""
+
+    config = APIConfig(port=0, min_threads=1, max_threads=1)
+
+    def test_no_socket_is_left_to_the_garbage_collector(self) -> None:
+        """A stop closes the connections of running and of queued requests, with and without TLS."""
+        certificate, key = write_certificate(Path(self.useFixture(TempDir()).path), "first")
+        secured = dataclasses.replace(self.config, enable_ssl_api=True, cert_file=certificate, key_file=key)
+        for config in (self.config, secured):
+            self.app = SmallApplication()
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always", ResourceWarning)
+                self.stop_with_waiting_requests(self.serve(config))
+                gc.collect()
+            self.assertEqual([], [str(warning.message) for warning in caught if "socket" in str(warning.message)])
+
+    def stop_with_waiting_requests(self, server: HTTPServer) -> None:
+        """Stop *server* while one request runs and four wait, and let the running one end afterwards."""
+        clients = [connect_securely(server) for _ in range(5)]
+        for client in clients:
+            client.sendall(b"GET /hang HTTP/1.1\r\nHost: x\r\n\r\n")
+        self.assertTrue(self.app.entered.acquire(timeout=PATIENCE))
+        self.assertFalse(server.stop(Deadline.after(0.1)))
+        self.app.release.set()
+        for thread in threading.enumerate():
+            if thread.name.startswith("http"):
+                thread.join(PATIENCE)
+        for client in clients:
+            client.close()
+
+    def test_a_worker_closes_a_connection_that_was_cut(self) -> None:
+        """A worker that returns a connection after the end of the event loop closes it, in whatever state it returns it."""
+        for state in (ConnectionState.DETACHING, ConnectionState.HANDSHAKE, ConnectionState.IDLE):
+            returned: list[Connection] = []
+            sock = socket.create_server(("127.0.0.1", 0))
+            sock.setblocking(False)
+            listeners = [ListeningSocket(sock, "127.0.0.1", sock.getsockname()[1])]
+            limits = HTTPLimits()
+            streams = StreamSender(limits)
+            loop = EventLoop(listeners, limits, serve=returned.append, shake=None, streams=streams, budget=BodyBudget(1024))
+            thread = threading.Thread(target=loop.run)
+            thread.start()
+            with socket.create_connection(sock.getsockname()) as client:
+                client.sendall(REQUEST)
+                deadline = Deadline.after(PATIENCE)
+                while not returned:
+                    deadline.check("the request to reach its worker")
+                    time.sleep(0.005)
+                loop.cut()
+                thread.join(PATIENCE)
+                self.assertNotEqual(-1, returned[0].sock.fileno())
+                loop.resume(returned[0], state, PATIENCE)
+                self.assertEqual(-1, returned[0].sock.fileno())

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import socket
+import struct
 import threading
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from fixtures import TempDir
+from fixtures import FakeLogger, TempDir
 
 from baremetal_interfaces import Deadline
 from baremetal_sdk.config import APIConfig
@@ -19,7 +20,7 @@ from baremetal_sdk.http.connection import Connection, ConnectionState
 from baremetal_sdk.http.limits import HTTPLimits
 from baremetal_sdk.http.loop import EventLoop
 from baremetal_sdk.http.sockets import ListeningSocket
-from baremetal_sdk.http.streaming import CLIENT_LEFT, SLOW, STOPPED, TOO_OLD, StreamingResponse, StreamWriter
+from baremetal_sdk.http.streaming import CLIENT_LEFT, ENDED, SLOW, STOPPED, TOO_OLD, StreamingResponse, StreamWriter
 from baremetal_sdk.http.streams import ResponseStream, StreamSender
 from tests.fixtures.certificates import write_certificate
 from tests.fixtures.http_clients import connect_securely
@@ -38,6 +39,7 @@ class RecordingResponse(StreamingResponse):
         self.has_started = threading.Event()
         self.has_ended = threading.Event()
         self.reasons: list[str] = []
+        self.is_failing = False
 
     def on_start(self, writer: StreamWriter) -> None:
         self.writer = writer
@@ -46,6 +48,8 @@ class RecordingResponse(StreamingResponse):
     def on_end(self, reason: str) -> None:
         self.reasons.append(reason)
         self.has_ended.set()
+        if self.is_failing:
+            raise ValueError("the application fails at the end")
 
 
 class PushingApplication(SmallApplication):
@@ -63,6 +67,11 @@ class PushingApplication(SmallApplication):
         start_response("200 OK", [("Content-Type", "text/plain")])
         self.answers.append(RecordingResponse(self.max_age_s))
         return self.answers[-1]
+
+
+def _reset(client: Client, _: ResponseStream) -> None:
+    client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
 
 
 class TestStreaming(ServerTestCase):
@@ -225,10 +234,38 @@ class TestStreaming(ServerTestCase):
             target=lambda: (answer.has_started.wait(PATIENCE), answer.writer.push(b"a"), answer.writer.end())
         ).start()  # type: ignore[union-attr]
         self.assertEqual([b"a"], list(pieces))
-        self.assertEqual([TOO_OLD], answer.reasons)
+        self.assertEqual([ENDED], answer.reasons)
         early = RecordingResponse(0.05)
         self.assertEqual([], list(early))
         self.assertEqual([TOO_OLD], early.reasons)
+
+    def test_iteration_ends_at_the_maximum_age_whatever_waits(self) -> None:
+        """An application that pushes chunks faster than they are read does not prolong its response."""
+        response = RecordingResponse(0.05)
+        pieces = iter(response)
+        threading.Thread(target=lambda: (response.has_started.wait(PATIENCE), response.writer.push(b"first"))).start()  # type: ignore[union-attr]
+        for _ in pieces:
+            assert response.writer is not None
+            response.writer.push(b"more")
+        self.assertEqual([TOO_OLD], response.reasons)
+
+    def test_a_failure_at_the_end_closes_the_connection(self) -> None:
+        """An application that fails in on_end() leaves no connection open, however the response ends."""
+        log = self.useFixture(FakeLogger())
+        for leave in (_reset, lambda client, _: client.close(), lambda _, stream: stream.end()):
+            client = self.client()
+            answer = self.answer(client)
+            answer.is_failing = True
+            stream = answer.writer
+            assert isinstance(stream, ResponseStream)
+            leave(client, stream)
+            deadline = Deadline.after(PATIENCE)
+            while stream.conn.sock.fileno() != -1:
+                deadline.check("the connection to be closed")
+                answer.has_ended.wait(0.02)
+                client.close()
+        self.assertIn("failed in on_end", log.output)
+        self.assert_serves()
 
 
 class TestStreamingOverTLS(TestStreaming):
