@@ -7,6 +7,7 @@ from typing import Any
 from baremetal_interfaces import Busy
 from baremetal_sdk.api import bare_metal_api
 from baremetal_sdk.conductor.pruning import Pruner
+from baremetal_sdk.config import APIConfig
 from baremetal_sdk.errors import StoreUnavailable
 from baremetal_sdk.store.records.node import NodeRecord
 from tests.fixtures.api import APIResponse, APITestCase
@@ -104,6 +105,18 @@ class TestIdempotency(APITestCase):
             pruner.run()
             self.request("POST", "/v1/nodes", NODE, Idempotency_Key="a")
             self.assertEqual(count, len(self.get("/v1/nodes")["nodes"]))
+
+
+class TestLargeResponses(APITestCase):
+    api = APIConfig(max_request_body_size=16 * 1024 * 1024)
+
+    def test_repetition_gets_a_large_response_whole(self) -> None:
+        """The body of a repeated response is that of the first one, whatever its size."""
+        for key, size in (("a", 5_000_000), ("b", 9_000_000)):
+            node = {**NODE, "extra": {"text": "x" * size}}
+            first, again = (self.request("POST", "/v1/nodes", node, Idempotency_Key=key) for _ in range(2))
+            self.assertEqual((201, 201), (first.status, again.status))
+            self.assertEqual(first.raw, again.raw)
 
 
 class TestClients(RBACTestCase):

@@ -5,6 +5,8 @@ Keys and responses are in the store, so that all API processes know them, also a
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import hashlib
 import logging
 import re
@@ -22,8 +24,8 @@ from baremetal_sdk.store.records.access import KeyedRequestRecord
 
 LOG = logging.getLogger(__name__)
 _KEY = re.compile(r"[!-~]{1,255}", re.ASCII)
-_MAX_STORED_CHARS = 4 * 1024 * 1024
-"""Maximum number of characters of a stored response body. A longer body is not stored, and repetitions get an empty one."""
+_MAX_RECORD_CHARS = 4 * 1024 * 1024
+"""Maximum number of characters in one record. A longer response body continues in further records."""
 _ABANDONED_AFTER = timedelta(minutes=5)
 """Age after which a request without a response counts as abandoned by a process that died. A repetition may then run."""
 _RETRY_AFTER_S = 1.0
@@ -64,7 +66,7 @@ def run_once(key: str, request: APIRequest, run: Callable[[], StoredResponse]) -
     except DuplicateName:
         first = _find_first(store, begun.uuid)
         if first.status is not None or first.digest != digest or now - first.began_at < _ABANDONED_AFTER:
-            return _repeat_response(first, digest)
+            return _repeat_response(store, first, digest)
         revision = _take_over(store, first, begun)
     return _run(store, begun.uuid, revision, run)
 
@@ -84,12 +86,24 @@ def _find_first(store: Store, name: str) -> KeyedRequestRecord:
         raise _in_progress_error() from None
 
 
-def _repeat_response(first: KeyedRequestRecord, digest: bytes) -> StoredResponse:
+def _repeat_response(store: Store, first: KeyedRequestRecord, digest: bytes) -> StoredResponse:
     if first.digest != digest:
         raise KeyUsed("Idempotency-Key: an earlier request with different content used this key; use a new key for each request")
     if first.status is None:
         raise _in_progress_error()
-    return StoredResponse(first.status, (first.content or "").encode(), first.location)
+    return StoredResponse(first.status, _read_content(store, first).encode(), first.location)
+
+
+def _read_content(store: Store, first: KeyedRequestRecord) -> str:
+    pieces = [first.content or ""]
+    while len(pieces[-1]) == _MAX_RECORD_CHARS:
+        piece = store.record(KeyedRequestRecord, _continuation_name(first.uuid, len(pieces)))
+        pieces.append(piece.content or "")
+    return "".join(pieces)
+
+
+def _continuation_name(name: str, number: int) -> str:
+    return str(uuid.UUID(bytes=hashlib.blake2b(f"{name} {number}".encode(), digest_size=16).digest()))
 
 
 def _in_progress_error() -> Conflict:
@@ -113,17 +127,26 @@ def _run(store: Store, name: str, revision: int, run: Callable[[], StoredRespons
         _delete(store, name, revision)
         raise
     content = response.content.decode()
-    changes = {
-        "status": response.status,
-        "content": content if len(content) <= _MAX_STORED_CHARS else None,
-        "location": response.location,
-    }
+    changes = {"status": response.status, "content": content[:_MAX_RECORD_CHARS], "location": response.location}
     try:
+        # The rest comes first: a record with a status has the whole body.
+        _write_rest(store, name, content)
         store.update_record(KeyedRequestRecord, name, changes, revision=revision)
     except BareMetalError as exc:
         # The request succeeded, so its response is sent. A repetition gets Conflict until the key counts as abandoned.
         LOG.error("cannot store the response of a request with an Idempotency-Key: %s", exc)
     return response
+
+
+def _write_rest(store: Store, name: str, content: str) -> None:
+    """Store the rest of a body that is too long for the record *name*. If its last record is full, an empty one follows."""
+    for number in range(1, len(content) // _MAX_RECORD_CHARS + 1):
+        piece = content[number * _MAX_RECORD_CHARS : (number + 1) * _MAX_RECORD_CHARS]
+        record = KeyedRequestRecord(_continuation_name(name, number), b"", store.record(KeyedRequestRecord, name).began_at)
+        # A request whose process died may have left a record with this name.
+        with contextlib.suppress(NotFound):
+            store.delete_record(KeyedRequestRecord, record.uuid)
+        store.create_record(dataclasses.replace(record, content=piece))
 
 
 def _delete(store: Store, name: str, revision: int) -> None:
