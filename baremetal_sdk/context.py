@@ -11,6 +11,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from baremetal_interfaces import Deadline
+from baremetal_interfaces.text import clean_text
+from baremetal_sdk.logs import MAX_FIELD_LENGTH
 
 
 def new_request_id() -> str:
@@ -43,7 +45,7 @@ class RequestIdFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Add ``request_id`` to *record* and return True."""
         request = current_request.get()
-        record.request_id = "-" if request is None else request.request_id
+        record.request_id = "-" if request is None else clean_text(request.request_id, MAX_FIELD_LENGTH)
         return True
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import socket
 from collections.abc import Iterable
 from concurrent.futures import Executor
@@ -14,13 +13,14 @@ from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.http.server import HTTPServer as HTTPServer
 from baremetal_sdk.http.sockets import Listeners
 from baremetal_sdk.lifecycle import StartPhase
+from baremetal_sdk.logs import get_logger
 from baremetal_sdk.observability.metrics.collector import Reading, read_pool
 from baremetal_sdk.observability.metrics.declarations import HTTP_CONNECTIONS
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 
 
 @runtime_checkable

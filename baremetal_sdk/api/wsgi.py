@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Iterable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -29,13 +28,14 @@ from baremetal_sdk.auth.identity import IDENTITY_KEY, Identity
 from baremetal_sdk.cluster.hash_ring import HashRing
 from baremetal_sdk.context import RequestContext, current_request
 from baremetal_sdk.http.request_id import REQUEST_ID_KEY, get_request_id
+from baremetal_sdk.logs import get_logger
 from baremetal_sdk.observability.metrics.collector import Reading
 from baremetal_sdk.store.records.query import Scope
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 
 JSON_SUFFIX_UNTIL = 91
 """Minor number of the first microversion that does not remove the suffix ``.json`` from a path."""

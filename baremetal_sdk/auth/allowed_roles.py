@@ -5,17 +5,17 @@ A valid token only identifies the caller. Without a role it does not entitle the
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from baremetal_interfaces import BareMetalError
 from baremetal_sdk.auth.identity import IDENTITY_KEY, AuthenticationError, Identity, refuse
+from baremetal_sdk.logs import get_logger
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 
 
 class AllowedRoles:

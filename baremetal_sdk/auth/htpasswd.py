@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 import stat
@@ -10,8 +9,9 @@ from pathlib import Path
 
 from baremetal_sdk.clock import Clock, SystemClock
 from baremetal_sdk.errors import ConfigurationError
+from baremetal_sdk.logs import get_logger
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 _LINE = re.compile(r"([^:\s][^:]{0,254}):(\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53})(:.*)?")
 _ALLOWED_COSTS = range(4, 17)
 """Cost factors that are accepted. Each increment doubles the time of a check."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +9,12 @@ from baremetal_sdk.auth.identity import IDENTITY_KEY, PUBLIC_PATHS, Authenticati
 from baremetal_sdk.auth.keystone_login import TIMEOUT_S, build_private_options, check_options
 from baremetal_sdk.auth.keystone_tokens import TokenCache
 from baremetal_sdk.errors import ConfigurationError
+from baremetal_sdk.logs import get_logger
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 _RETRY_AFTER_S = 5.0
 _CACHE_KEY = "baremetal_sdk.keystone_tokens"
 _AUTHENTICATED_KEY = "baremetal_sdk.keystone_knows"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 from collections.abc import Mapping
@@ -11,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 from baremetal_interfaces import BareMetalError, Busy, Deadline
 from baremetal_sdk.clock import Clock, SystemClock
 from baremetal_sdk.errors import ConfigurationError
+from baremetal_sdk.logs import get_logger
 
 if TYPE_CHECKING:
     from oslo_config import cfg
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 SECTION = "keystone_authtoken"
 _MAX_MESSAGE_CHARACTERS = 512
 TIMEOUT_S = 10.0

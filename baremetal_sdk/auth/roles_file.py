@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 from collections.abc import Iterable
@@ -13,11 +12,12 @@ from typing import TYPE_CHECKING
 from baremetal_sdk.auth.identity import IDENTITY_KEY, Identity
 from baremetal_sdk.clock import Clock, SystemClock
 from baremetal_sdk.errors import ConfigurationError
+from baremetal_sdk.logs import get_logger
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 OPTION = "[api] roles_file"
 ROLES = ("admin", "operator", "reader")
 """Roles without Keystone, highest first."""

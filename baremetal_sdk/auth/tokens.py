@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import logging
 import re
 import secrets
 import uuid
@@ -21,6 +20,7 @@ from baremetal_interfaces import BareMetalError, InvalidInput, NotFound, Problem
 from baremetal_sdk.auth.identity import IDENTITY_KEY, PUBLIC_PATHS, AuthenticationError, Authenticator, Identity
 from baremetal_sdk.auth.roles_file import ROLES
 from baremetal_sdk.clock import Clock
+from baremetal_sdk.logs import Fields, clean_value, get_logger
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.access import TokenRecord
 from baremetal_sdk.store.records.query import Query
@@ -28,7 +28,7 @@ from baremetal_sdk.store.records.query import Query
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-AUDIT = logging.getLogger("baremetal_sdk.audit")
+AUDIT = get_logger("baremetal_sdk.audit")
 PREFIX = "bmt_"
 """Prefix of all tokens. Scanners for leaked secrets recognize tokens by it."""
 CHALLENGE = 'Bearer realm="Baremetal API"'
@@ -143,7 +143,9 @@ class TokenAuth(Authenticator):
 
 def _audit(action: str, record: TokenRecord, by: str | None) -> None:
     target = {"token": record.uuid, "name": record.name, "role": record.role, "project": record.project}
-    AUDIT.info("%s", json.dumps({"what": f"baremetal:token:{action}", "who": by, "target": target, "outcome": "done"}))
+    what = f"baremetal:token:{action}"
+    values = clean_value({"what": what, "who": by, "target": target, "outcome": "done"})
+    AUDIT.info("%s", json.dumps(values), extra={"fields": Fields("audit", f"{what} done", values)})
 
 
 def _get_token(environ: dict[str, Any]) -> str | None:

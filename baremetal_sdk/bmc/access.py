@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import resource
 from collections.abc import Callable, Hashable, Iterable
 from contextlib import AbstractContextManager
@@ -24,13 +23,14 @@ from baremetal_sdk.bmc.slots import (
 )
 from baremetal_sdk.clock import Clock
 from baremetal_sdk.concurrency.locks import YieldingLock
+from baremetal_sdk.logs import get_logger
 from baremetal_sdk.observability.telemetry import Telemetry, Work
 
 if TYPE_CHECKING:
     import ssl
 
 T = TypeVar("T")
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 _LOGOUT_TIMEOUT_S = 2.0
 """Seconds that a log-out may take. It is short because no caller needs the result."""
 _CLOSE_IDLE_TIMEOUT_S = 60.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Protocol
 
 from baremetal_interfaces import BareMetalError
@@ -10,10 +9,11 @@ from baremetal_sdk.cluster import process_identity
 from baremetal_sdk.cluster.hash_ring import HashRing, choose_owner, format_holder
 from baremetal_sdk.drivers.catalog import DriverCatalog
 from baremetal_sdk.errors import ConductorNotFound
+from baremetal_sdk.logs import get_logger
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.node import ConductorRecord
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 
 
 class NodePlacement(Protocol):

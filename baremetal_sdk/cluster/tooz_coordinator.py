@@ -5,7 +5,6 @@ Needs the extra ``tooz``. While the backend is unreachable, the heartbeats in th
 
 from __future__ import annotations
 
-import logging
 import threading
 import uuid
 from collections.abc import Callable
@@ -13,8 +12,9 @@ from typing import Any, TypeVar
 from urllib.parse import quote, unquote
 
 from baremetal_sdk.errors import ConfigurationError
+from baremetal_sdk.logs import get_logger
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 GROUP = b"baremetal_sdk.conductors"
 """Group that the conductors join in the backend."""
 T = TypeVar("T")

@@ -13,8 +13,9 @@ from typing import Any, NamedTuple, TypeVar
 
 from baremetal_sdk.concurrency.timer import ScheduledCall, Timer
 from baremetal_sdk.errors import StoreUnavailable
+from baremetal_sdk.logs import get_logger
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 F = TypeVar("F", bound=Callable[..., Any])
 _ATTRIBUTE = "__baremetal_periodic__"
 _MAX_BACKOFF_FACTOR = 16.0

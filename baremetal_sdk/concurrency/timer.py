@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import logging
 import os
 import threading
 from collections.abc import Callable
 from typing import Any
 
 from baremetal_sdk.clock import Clock, SystemClock
+from baremetal_sdk.logs import get_logger
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 
 
 class ScheduledCall:

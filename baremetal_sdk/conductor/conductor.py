@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import logging
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -24,6 +23,7 @@ from baremetal_sdk.drivers.catalog import DriverCatalog
 from baremetal_sdk.drivers.credentials import Credentials
 from baremetal_sdk.drivers.loader import Plugins
 from baremetal_sdk.lifecycle import Reloadable, Runnable, StartPhase, is_runnable
+from baremetal_sdk.logs import get_logger
 from baremetal_sdk.observability.metrics import MetricsRegistry
 from baremetal_sdk.observability.monitoring import Monitoring
 from baremetal_sdk.observability.telemetry import Telemetry
@@ -39,7 +39,7 @@ from baremetal_sdk.tasks.change_listeners import ChangeCallback, ChangeListeners
 from baremetal_sdk.tasks.node_task import NodeTask
 from baremetal_sdk.tasks.power import PowerActionGate
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 
 
 class Conductor:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import logging
-
 from baremetal_interfaces import BareMetalError
+from baremetal_sdk.logs import get_logger
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.node import NodeUpdate
 from baremetal_sdk.store.records.query import NodeQuery, Row
 from baremetal_sdk.store.secrets import FernetBox, SecretBox
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 BATCH_SIZE = 200
 """Nodes that one write updates."""
 

@@ -12,7 +12,6 @@ following behavior of oslo.service 4.8 and of cotyledon 2.2, on which it is buil
 
 from __future__ import annotations
 
-import logging
 import math
 import mmap
 import os
@@ -34,8 +33,9 @@ from baremetal_sdk.conductor.conductor import Conductor
 from baremetal_sdk.config import ConductorConfig
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.http.sockets import Listeners, listen
+from baremetal_sdk.logs import get_logger
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 
 KILL_MARGIN_S = 10
 """Seconds between the conductor's own shutdown timeout and the time at which oslo.service kills the child."""

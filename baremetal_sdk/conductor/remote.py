@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import queue
 import signal
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from baremetal_sdk.concurrency.monkey_patching import refuse_monkey_patching
 from baremetal_sdk.config import ConductorConfig
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.lifecycle import Service
+from baremetal_sdk.logs import get_logger
 from baremetal_sdk.observability.metrics import MetricsRegistry
 from baremetal_sdk.observability.monitoring import Monitoring
 from baremetal_sdk.observability.telemetry import Telemetry
@@ -25,7 +25,7 @@ from baremetal_sdk.services.catalogue import SERVICES
 from baremetal_sdk.store.factory import open_store
 from baremetal_sdk.store.protocol import Store
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 
 
 class RemoteBackend:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -12,9 +11,10 @@ from baremetal_sdk.cluster.hash_ring import CACHE_LIFETIME_S
 from baremetal_sdk.concurrency.periodic import Periodic
 from baremetal_sdk.conductor.components import Components
 from baremetal_sdk.lifecycle import Runnable
+from baremetal_sdk.logs import get_logger
 from baremetal_sdk.rpc.transports import RPCServer
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 CANCEL_FRACTION = 0.2
 """Share of the shutdown timeout that is left for tasks to react to cancellation."""
 LEAVE_GRACE_S = CACHE_LIFETIME_S + 0.5

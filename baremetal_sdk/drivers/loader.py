@@ -6,7 +6,6 @@ A broken plugin does not affect the others. If two distributions claim one name,
 from __future__ import annotations
 
 import importlib.metadata
-import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -16,8 +15,9 @@ from stevedore.extension import ExtensionManager
 
 from baremetal_interfaces import CONTRACT_VERSION, HardwareType, Interface, Kind, is_compatible
 from baremetal_sdk.errors import PluginError
+from baremetal_sdk.logs import get_logger
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 
 HARDWARE_TYPES = "baremetal.hardware_types"
 """Entry point group of hardware types."""

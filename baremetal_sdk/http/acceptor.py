@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
-import logging
 import select
 import socket
 import struct
@@ -14,8 +13,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from baremetal_sdk.http.sockets import ListeningSocket
+from baremetal_sdk.logs import get_logger
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 _ACCEPT_BATCH_SIZE = 64
 """Connections accepted from one socket before open connections are served."""
 _PAUSE_S = 0.25

@@ -25,11 +25,12 @@ from baremetal_sdk.http.request_id import REQUEST_ID_KEY, get_request_id
 from baremetal_sdk.http.slow_readers import SlowReaderLimit
 from baremetal_sdk.http.streaming import StreamingResponse
 from baremetal_sdk.http.streams import ResponseStream
+from baremetal_sdk.logs import get_logger
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 _HOP_BY_HOP_HEADERS = frozenset({b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"})
 """Lower-case names of headers that only the server sets (PEP 3333). Those of the application are removed."""
 PEER_CREDENTIALS = "baremetal_sdk.peer_credentials"

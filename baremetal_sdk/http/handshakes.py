@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import ssl
 import threading
 from collections import deque
@@ -12,8 +11,9 @@ from concurrent.futures import Executor, Future
 from baremetal_sdk.errors import NoFreeWorker
 from baremetal_sdk.http.connection import Connection, ConnectionState
 from baremetal_sdk.http.tls import TLS, describe_client
+from baremetal_sdk.logs import get_logger
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 
 _Resume = Callable[[Connection, ConnectionState, float | None], None]
 

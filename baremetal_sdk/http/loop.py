@@ -15,7 +15,6 @@ Three rules keep this correct without a lock per connection:
 from __future__ import annotations
 
 import functools
-import logging
 import select
 import socket
 import time
@@ -36,8 +35,9 @@ from baremetal_sdk.http.request_reader import read_request
 from baremetal_sdk.http.sockets import ListeningSocket
 from baremetal_sdk.http.streams import StreamSender
 from baremetal_sdk.http.wakeup import Wakeup
+from baremetal_sdk.logs import get_logger
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 _FIRST_REQUEST_ON_STOP_S = 1.0
 """Seconds that a new client has to begin its first request when the server stops."""
 _PAUSED_BODIES_PER_ROUND = 4

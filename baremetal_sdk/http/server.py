@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import logging
 import os
 import socket
 import threading
@@ -29,11 +28,12 @@ from baremetal_sdk.http.slow_readers import SlowReaderLimit
 from baremetal_sdk.http.sockets import Listeners, ListeningSocket, listen
 from baremetal_sdk.http.streams import StreamSender
 from baremetal_sdk.http.tls import TLS
+from baremetal_sdk.logs import get_logger
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 
 HEALTH_LANES = {b"/healthz": "healthz", b"/readyz": "readyz"}
 """Lanes of the health paths. The server answers these paths even if no worker is free for other requests.

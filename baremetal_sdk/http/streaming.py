@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from queue import Empty, SimpleQueue
 from typing import Final, Protocol
 
-LOG = logging.getLogger(__name__)
+from baremetal_sdk.logs import get_logger
+
+LOG = get_logger(__name__)
 
 ENDED: Final = "ended"
 """End reason: the application ended the response."""

@@ -6,7 +6,6 @@ that reads slowly, unsent bytes are kept up to a limit. It delays no other clien
 
 from __future__ import annotations
 
-import logging
 import select
 import threading
 import time
@@ -18,8 +17,9 @@ from baremetal_sdk.http.connection import Connection, ConnectionState
 from baremetal_sdk.http.limits import HTTPLimits
 from baremetal_sdk.http.streaming import CLIENT_LEFT, ENDED, SLOW, STOPPED, TOO_OLD, StreamingResponse
 from baremetal_sdk.http.wakeup import Wakeup
+from baremetal_sdk.logs import get_logger
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 _CHECK_INTERVAL_S = 0.25
 """Seconds between two checks of ages and slow clients."""
 _IDLE_THREAD_S = 5.0

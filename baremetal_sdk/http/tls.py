@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import ssl
 from typing import Any
 
 from baremetal_sdk.config import APIConfig
 from baremetal_sdk.errors import ConfigurationError
+from baremetal_sdk.logs import get_logger
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 _CLIENT_CERTIFICATES = {"none": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, "required": ssl.CERT_REQUIRED}
 _ATTRIBUTES = {

@@ -12,9 +12,10 @@ from baremetal_interfaces import DriverError, InvalidInput, Problem
 from baremetal_sdk.inspection_rules.api_call import call_api
 from baremetal_sdk.inspection_rules.conditions import conditions_hold, interpolate_arguments, list_items
 from baremetal_sdk.inspection_rules.language import ACTIONS
+from baremetal_sdk.logs import get_logger
 from baremetal_sdk.store.records.policy import InspectionRuleRecord
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 
 NODE_FIELDS = (
     "automated_clean", "chassis_uuid", "conductor_group", "description", "driver_info", "extra", "instance_info",

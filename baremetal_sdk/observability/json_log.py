@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 from collections.abc import Mapping
@@ -12,42 +11,63 @@ from typing import Any
 import orjson
 
 from baremetal_sdk.context import current_request
+from baremetal_sdk.logs import MAX_MESSAGE_LENGTH, MAX_RECORD_BYTES, Fields, clean_record, clean_value, unmark_lines
+
+_TEXT_LIMITS = (MAX_MESSAGE_LENGTH, 3000, 1000, 250, 64)
+"""Lengths to which the texts of a record are shortened, one after the other, until its line is short enough."""
 
 
 class JSONFormatter(logging.Formatter):
-    """Log formatter that writes each record as a JSON object on one line.
+    """Log formatter that writes each record as a JSON object on one line of at most 16 KiB.
 
-    The object contains the request, the node, the error and the trace of the record, if known. Install it on a handler of the
-    host application: ``handler.setFormatter(JSONFormatter())``. ``RedactingFilter`` masks secrets, as in any other format.
+    The object contains the request, the node, the error and the trace of the record, if known, and the values of
+    :class:`~baremetal_sdk.logs.Fields`. Install it on a handler of the host application:
+    ``handler.setFormatter(JSONFormatter())``. It cleans the records of all loggers.
     """
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line for *record*, without a newline at the end."""
-        members: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname,
-            "logger": record.name,
-            "message": record.getMessage(),
-            "thread": record.threadName,
-            "process": record.process,
-            **_request_members(),
-            **_span_members(),
-        }
-        node = getattr(record, "node", None)
-        if node is not None:
-            members["node"] = str(node)
-        if record.exc_info and record.exc_info[0] is not None:
-            # RedactingFilter stores the masked traceback in exc_text. Formatting exc_info again would bring the secret back.
-            text = record.exc_text or self.formatException(record.exc_info)
-            members["error"] = {"type": record.exc_info[0].__name__, "traceback": text}
-        if record.stack_info:
-            members["stack"] = record.stack_info
-        try:
-            return orjson.dumps(members, default=str).decode()
-        except orjson.JSONEncodeError:
-            # orjson rejects lone surrogates, which Python uses for bytes of a file name that are not UTF-8. The standard
-            # library escapes them, so the line is not lost.
-            return json.dumps(members, default=str)
+        clean_record(record)
+        members = _members(record)
+        error = members.get("error")
+        stack = members.pop("stack", None)
+        for limit in _TEXT_LIMITS:
+            shortened = {name: clean_value(member, limit) for name, member in members.items()}
+            # Tracebacks keep their line breaks. Their end is the most useful part.
+            if error is not None:
+                shortened["error"] = {**error, "traceback": error["traceback"][-limit:]}
+            if stack is not None:
+                shortened["stack"] = stack[-limit:]
+            line = orjson.dumps(shortened)
+            if len(line) <= MAX_RECORD_BYTES:
+                return line.decode()
+        texts = {name: value for name, value in shortened.items() if not isinstance(value, list | dict)}
+        return orjson.dumps(texts).decode()
+
+
+def _members(record: logging.LogRecord) -> dict[str, Any]:
+    members: dict[str, Any] = {
+        "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+        "level": record.levelname,
+        "logger": record.name,
+        "message": record.getMessage(),
+        "thread": record.threadName,
+        "process": record.process,
+        **_request_members(),
+        **_span_members(),
+    }
+    fields = getattr(record, "fields", None)
+    if isinstance(fields, Fields):
+        members["message"] = fields.summary
+        members[fields.name] = fields.values
+    node = getattr(record, "node", None)
+    if node is not None:
+        members["node"] = str(node)
+    if record.exc_info and record.exc_info[0] is not None:
+        members["error"] = {"type": record.exc_info[0].__name__, "traceback": unmark_lines(record.exc_text or "")}
+    if record.stack_info:
+        members["stack"] = unmark_lines(record.stack_info)
+    return members
 
 
 def _request_members() -> dict[str, str]:

@@ -7,7 +7,9 @@ from collections.abc import MutableMapping
 from types import TracebackType
 from typing import Any
 
-LOG = logging.getLogger("baremetal_sdk.node")
+from baremetal_sdk.logs import get_logger
+
+LOG = get_logger("baremetal_sdk.node")
 
 
 class NodeLog(logging.LoggerAdapter[logging.Logger]):

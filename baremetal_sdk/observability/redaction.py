@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Iterable
-from contextvars import ContextVar
 
-from baremetal_interfaces import MASK
-from baremetal_interfaces.redaction import scrub
-from baremetal_interfaces.secret_fields import mask_urls
+from baremetal_sdk.logs import get_masker, is_cleaned, secrets_to_mask
 
-# A context variable, because records belong to the thread that talks to the BMC. Other threads that log at the same time use
-# other secrets, and must not pay for a search of their text.
-_secrets: ContextVar[tuple[Iterable[str] | Callable[[], Iterable[str]], ...]] = ContextVar("baremetal_sdk_secrets", default=())
 _FORMATTER = logging.Formatter()
-_OWN_LOGGERS = ("baremetal", "metald")
-_QUERY = re.compile(r"""(?<=[\w/.~%-]\?)[^\s"'<>]*=[^\s"'<>]*""")
-"""The query of a URL or path. Its parameters can be signatures under any name."""
 
 
 class redact:  # named like a function, because it is used as one: ``with redact(values):``
@@ -35,10 +25,10 @@ class redact:  # named like a function, because it is used as one: ``with redact
         self._values = values
 
     def __enter__(self) -> None:
-        self._token = _secrets.set((*_secrets.get(), self._values))
+        self._token = secrets_to_mask.set((*secrets_to_mask.get(), self._values))
 
     def __exit__(self, *_: object) -> None:
-        _secrets.reset(self._token)
+        secrets_to_mask.reset(self._token)
 
 
 class RedactingFilter(logging.Filter):
@@ -52,24 +42,15 @@ class RedactingFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Mask secrets in *record* and return True."""
-        blocks = _secrets.get()
-        is_foreign = not record.name.startswith(_OWN_LOGGERS)
-        if not blocks and not is_foreign:
+        mask = get_masker(record)
+        # The loggers of the runtime mask secrets themselves.
+        if mask is None or is_cleaned(record):
             return True
-        secrets = tuple(secret for values in blocks for secret in (values() if callable(values) else values))
         # The secret may be in the arguments, so the message is formatted here and the arguments are dropped.
-        record.msg, record.args = _redact(record.getMessage(), secrets, is_foreign), None
+        record.msg, record.args = mask(record.getMessage()), None
         if record.exc_info and record.exc_info[0] is not None:
             # Formatters use exc_text if it is set, and format exc_info themselves only if it is not.
-            text = record.exc_text or _FORMATTER.formatException(record.exc_info)
-            record.exc_text = _redact(text, secrets, is_foreign)
+            record.exc_text = mask(record.exc_text or _FORMATTER.formatException(record.exc_info))
         if record.stack_info:
-            record.stack_info = _redact(record.stack_info, secrets, is_foreign)
+            record.stack_info = mask(record.stack_info)
         return True
-
-
-def _redact(text: str, secrets: tuple[str, ...], is_foreign: bool) -> str:
-    """Return *text* without *secrets* and credentials in URLs. Of a library's text, remove each query whole."""
-    if is_foreign and "?" in text:
-        text = _QUERY.sub(MASK, text)
-    return mask_urls(scrub(text, secrets) if secrets else text)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from baremetal_interfaces import BareMetalError, BMCUnreachable, DeadlineExceeded
 from baremetal_sdk.clock import Clock
 from baremetal_sdk.concurrency.pool import Lane
+from baremetal_sdk.logs import get_logger
 from baremetal_sdk.polling.schedule import Schedule
 from baremetal_sdk.polling.work_queue import WorkQueue
 from baremetal_sdk.polling.workers import WorkerPool
 from baremetal_sdk.store.records.query import Row
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 UNREACHABLE_ERRORS = (BMCUnreachable, DeadlineExceeded)
 """Errors of a poll that mean that the BMC did not answer."""
 UNREACHABLE_SHARE = 1 / 8

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable
 
 from baremetal_interfaces import Busy
 from baremetal_sdk.concurrency.pool import Lane
+from baremetal_sdk.logs import get_logger
 from baremetal_sdk.polling.work_queue import WorkQueue
 from baremetal_sdk.store.records.query import Row
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 
 
 class WorkerPool:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from baremetal_interfaces import BareMetalError, PowerState
 from baremetal_sdk import states
 from baremetal_sdk.clock import Clock
 from baremetal_sdk.concurrency.locks import YieldingLock
+from baremetal_sdk.logs import get_logger
 from baremetal_sdk.provisioning.hardware_facts import read_health
 from baremetal_sdk.provisioning.transitions import POWER_FAILURE
 from baremetal_sdk.store.records.node import NodeRecord
@@ -17,7 +17,7 @@ from baremetal_sdk.tasks.power import COMMAND
 from baremetal_sdk.tasks.power_reader import PowerReader
 from baremetal_sdk.tasks.task_manager import TaskManager
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 _UNSYNCED_STATES = frozenset({states.ENROLL, states.VERIFYING, states.ADOPTFAIL, states.CLEANWAIT, states.DEPLOYWAIT})
 _HEALTH_PERIOD = 10
 """Observations between two reads of a node's health. Nodes are spread over the period, so that not all read it at once."""

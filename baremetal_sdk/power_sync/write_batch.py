@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from baremetal_interfaces import BareMetalError
 from baremetal_sdk.concurrency.locks import YieldingLock
+from baremetal_sdk.logs import get_logger
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.node import NodeRecord, NodeUpdate
 from baremetal_sdk.store.records.query import Row
 from baremetal_sdk.tasks.history import History
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 _MAX_BATCH = 500
 """Maximum number of nodes in one write."""
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from baremetal_interfaces import NotFound
+from baremetal_sdk.logs import get_logger
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.node import NodeRecord
 from baremetal_sdk.store.records.policy import AllocationRecord
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 
 
 def unlink_changes(node: NodeRecord) -> dict[str, Any]:

@@ -6,7 +6,6 @@ Each recovered node is in a state that matches its machine.
 from __future__ import annotations
 
 import functools
-import logging
 from collections.abc import Callable, Iterable
 
 from baremetal_interfaces import BareMetalError, NodeLocked
@@ -15,6 +14,7 @@ from baremetal_sdk.clock import Clock
 from baremetal_sdk.concurrency.backlog import Backlog
 from baremetal_sdk.concurrency.pool import Lane
 from baremetal_sdk.config import ConductorOptions
+from baremetal_sdk.logs import get_logger
 from baremetal_sdk.provisioning import rescue, steps, transitions
 from baremetal_sdk.provisioning.resuming import StepResumer
 from baremetal_sdk.provisioning.state_handlers import StateHandlers
@@ -25,7 +25,7 @@ from baremetal_sdk.store.records.query import NodeQuery, Row
 from baremetal_sdk.tasks.node_task import NodeTask
 from baremetal_sdk.tasks.task_manager import TaskManager
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 _FIELDS = (
     "uuid", "driver", "conductor_group", "provision_state", "target_power_state", "provision_updated_at", "lease_holder",
     "lease_expires_at",

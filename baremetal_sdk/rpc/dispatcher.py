@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from concurrent.futures import Executor, Future
 from types import TracebackType
@@ -12,10 +11,11 @@ from baremetal_interfaces import BareMetalError, Busy, DeadlineExceeded
 from baremetal_interfaces import Deadline as _Deadline
 from baremetal_sdk.context import calling_until
 from baremetal_sdk.errors import InternalError
+from baremetal_sdk.logs import get_logger
 from baremetal_sdk.observability.telemetry import Telemetry, Work
 from baremetal_sdk.rpc.registry import MethodRegistry, RPCMethod
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 _RETRY_AFTER_S = 1.0
 """Seconds after which a caller may retry while the conductor starts or stops."""
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import Callable
 from typing import Any
 
 from baremetal_interfaces import BareMetalError, Busy, Deadline
 from baremetal_sdk.context import current_request
 from baremetal_sdk.errors import InternalError, InvalidArguments, MessageTooLarge, UnknownRPCMethod
+from baremetal_sdk.logs import get_logger
 from baremetal_sdk.rpc import faults
 from baremetal_sdk.rpc.codec import Codec, MalformedMessage, NotEncodable
 from baremetal_sdk.rpc.dispatcher import Dispatcher
 from baremetal_sdk.rpc.message import RPCRequest
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 
 MAX_BATCH_SIZE = 100
 """Maximum number of requests in a batch."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import logging
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -12,12 +11,13 @@ from baremetal_interfaces import Deadline
 from baremetal_sdk.config import APIConfig, ConductorConfig, JSONRPCConfig
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.http.server import HTTPServer
+from baremetal_sdk.logs import get_logger
 from baremetal_sdk.rpc.handler import MessageHandler
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 Guard = Callable[["WSGIApplication"], "WSGIApplication"]
 """Function that adds authentication to a WSGI application."""
 _PHRASES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from baremetal_sdk.context import RequestContext
+from baremetal_interfaces.text import clean_text
+from baremetal_sdk.context import RequestContext, new_request_id
 from baremetal_sdk.rpc.codec import Codec, MalformedMessage
 from baremetal_sdk.rpc.registry import parse_version
 
@@ -15,6 +17,7 @@ EXTENSION = "baremetal"
 """Name of the request member with version, timeout, context and trace."""
 _MAX_NAME_LENGTH = 255
 """Maximum length of method names and request ids, in characters."""
+_REQUEST_ID = re.compile(rf"[\w.:@-]{{1,{_MAX_NAME_LENGTH}}}", re.ASCII)
 _MAX_TRACE_LENGTH = 16_384
 """Maximum total length of all trace headers, in characters. W3C Baggage allows half of it."""
 
@@ -116,11 +119,16 @@ def _parse_context(value: Any) -> RequestContext | None:
     if not isinstance(roles, list) or not all(text is None or isinstance(text, str) for text in (*texts, *roles)):
         raise MalformedMessage("context of the request must contain texts only")
     return RequestContext(
-        request_id=value["request_id"][:_MAX_NAME_LENGTH],
-        user=value.get("user"),
-        project=value.get("project"),
-        roles=frozenset(roles),
+        # The ID stands in brackets in each line of the log. Any text would let a caller write what looks like a message.
+        request_id=value["request_id"] if _REQUEST_ID.fullmatch(value["request_id"]) else new_request_id(),
+        user=_clean(value.get("user")),
+        project=_clean(value.get("project")),
+        roles=frozenset(clean_text(role, _MAX_NAME_LENGTH) for role in roles),
     )
+
+
+def _clean(text: str | None) -> str | None:
+    return None if text is None else clean_text(text, _MAX_NAME_LENGTH)
 
 
 def _parse_trace(value: Any) -> Mapping[str, str]:

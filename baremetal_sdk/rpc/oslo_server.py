@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from typing import Any
 
 from baremetal_interfaces import Deadline
 from baremetal_sdk.config import ConductorConfig
+from baremetal_sdk.logs import get_logger
 from baremetal_sdk.rpc.handler import MessageHandler
 from baremetal_sdk.rpc.oslo_bus import TOPIC, create_transport
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 _BUSY_THREADS = 4
 """Number of additional threads, which reject calls as busy while all other threads work."""
 

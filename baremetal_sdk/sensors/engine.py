@@ -10,6 +10,7 @@ from baremetal_sdk import states
 from baremetal_sdk.clock import Clock
 from baremetal_sdk.concurrency.pool import Lane
 from baremetal_sdk.config.sensor_data import SensorDataConfig
+from baremetal_sdk.logs import get_logger
 from baremetal_sdk.observability.metrics.collector import Reading
 from baremetal_sdk.observability.telemetry import Telemetry, Work
 from baremetal_sdk.polling.poller import UNREACHABLE_ERRORS, UNREACHABLE_SHARE, Poller, PollResult
@@ -20,7 +21,7 @@ from baremetal_sdk.store.records.query import NodeQuery, Row
 from baremetal_sdk.tasks.node_task import NodeTask
 from baremetal_sdk.tasks.task_manager import TaskManager
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 _HORIZON_SHARE = 0.1
 """Share of the interval within which due nodes are read."""
 _MAX_LISTING_INTERVAL_S = 60.0

@@ -7,7 +7,6 @@ and completes the link.
 
 from __future__ import annotations
 
-import logging
 import random
 import uuid
 from collections.abc import Callable, Collection, Mapping
@@ -17,6 +16,7 @@ from baremetal_interfaces import BareMetalError, Conflict, InvalidInput, NodeLoc
 from baremetal_sdk import states
 from baremetal_sdk.concurrency.pool import Lane
 from baremetal_sdk.errors import InstanceAssociated, InvalidState, NodeAssociated, NoFreeWorker, RevisionConflict
+from baremetal_sdk.logs import get_logger
 from baremetal_sdk.provisioning.allocation_links import unlink_changes
 from baremetal_sdk.rpc.argument_types import check_fields
 from baremetal_sdk.rpc.registry import rpc_method
@@ -29,7 +29,7 @@ from baremetal_sdk.store.revisions import retry_on_revision_conflict
 from baremetal_sdk.tasks.node_task import NodeTask
 from baremetal_sdk.tasks.task_manager import TaskManager
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 
 ALLOCATING, ACTIVE, ERROR = "allocating", "active", "error"
 _MAX_SEARCHES = 5

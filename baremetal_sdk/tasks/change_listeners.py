@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable
 
+from baremetal_sdk.logs import get_logger
 from baremetal_sdk.store.records.node import NodeRecord
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 ChangeCallback = Callable[[NodeRecord], object]
 
 

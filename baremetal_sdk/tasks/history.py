@@ -6,7 +6,6 @@ the entries of the last fraction of a second.
 
 from __future__ import annotations
 
-import logging
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -16,12 +15,13 @@ from baremetal_interfaces import BareMetalError
 from baremetal_sdk.clock import Clock
 from baremetal_sdk.config import ConductorOptions
 from baremetal_sdk.context import RequestContext, current_request
+from baremetal_sdk.logs import get_logger
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.hardware import NodeHistoryRecord
 from baremetal_sdk.store.records.node import NodeRecord
 from baremetal_sdk.store.records.query import NodeQuery, Query
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 
 INFO, ERROR = "INFO", "ERROR"
 _MAX_PENDING = 10_000

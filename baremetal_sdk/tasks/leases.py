@@ -7,7 +7,6 @@ fence; requests to it are therefore checked against the local clock just before 
 
 from __future__ import annotations
 
-import logging
 import threading
 import uuid
 from collections.abc import Callable
@@ -17,10 +16,11 @@ from typing import NamedTuple
 from baremetal_interfaces import NodeLocked
 from baremetal_sdk.clock import Clock, boottime_source
 from baremetal_sdk.errors import LeaseLost
+from baremetal_sdk.logs import get_logger
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.node import Fence, Lease, NodeRecord
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 
 
 def new_holder(hostname: str) -> str:

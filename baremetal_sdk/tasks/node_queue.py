@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextvars
-import logging
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -13,10 +12,11 @@ from typing import Any, NamedTuple
 from baremetal_interfaces import Busy, Deadline, NodeLocked
 from baremetal_sdk.concurrency.pool import Lane
 from baremetal_sdk.errors import NoFreeWorker
+from baremetal_sdk.logs import get_logger
 from baremetal_sdk.tasks.node_task import NodeTask
 from baremetal_sdk.tasks.task_manager import TaskManager
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 _RETRY_INTERVAL_S = 1.0
 """Seconds between attempts to start work while another conductor holds its node or the lane is full."""
 

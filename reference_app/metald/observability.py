@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,9 +11,10 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 
 from baremetal_sdk import ConductorConfig
 from baremetal_sdk.errors import ConfigurationError
+from baremetal_sdk.logs import get_logger
 from baremetal_sdk.observability.metrics import MetricsServer
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 _SERVICE_NAME = "metald"
 _FLUSH_TIMEOUT_S = 3.0
 """Maximum seconds to wait for the export of the last spans, so that a silent collector does not delay the end of the process."""

@@ -13,6 +13,7 @@ from baremetal_interfaces import BareMetalError
 from baremetal_sdk.config import ConductorConfig, find_unknown_options
 from baremetal_sdk.context import RequestIdFilter
 from baremetal_sdk.errors import ConfigurationError
+from baremetal_sdk.logs import RecordCleaner, get_logger
 from baremetal_sdk.observability.json_log import JSONFormatter
 from baremetal_sdk.observability.redaction import RedactingFilter
 from baremetal_sdk.rpc import oslo_notifications
@@ -22,7 +23,7 @@ from metald.native_threads import choose_native_threads
 from metald.settings import ServeOptions, load_config, owns_database
 from metald.state_directory import StateError, default_directory, lock_directory
 
-LOG = logging.getLogger("metald")
+LOG = get_logger("metald")
 
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"
 
@@ -63,6 +64,7 @@ def start_logging(debug: bool) -> None:
     handler.setFormatter(logging.Formatter(_LOG_FORMAT))
     handler.addFilter(RequestIdFilter())
     handler.addFilter(RedactingFilter())
+    handler.addFilter(RecordCleaner())
     logging.basicConfig(handlers=[handler])
     _set_level(debug)
 

@@ -17,6 +17,7 @@ from baremetal_interfaces import BareMetalError
 from baremetal_sdk.auth import Tokens
 from baremetal_sdk.clock import SystemClock
 from baremetal_sdk.errors import ConfigurationError
+from baremetal_sdk.logs import get_logger
 from baremetal_sdk.store import TokenRecord, open_store
 from metald.settings import ServeOptions, load_config
 from metald.state_directory import default_directory
@@ -63,7 +64,7 @@ def _log_to_syslog() -> None:
         return
     handler = SysLogHandler(_SYSLOG, SysLogHandler.LOG_AUTH)
     handler.setFormatter(logging.Formatter("metald: %(message)s"))
-    audit = logging.getLogger("baremetal_sdk.audit")
+    audit = get_logger("baremetal_sdk.audit")
     audit.setLevel(logging.INFO)
     audit.addHandler(handler)
     audit.propagate = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+from datetime import datetime
 
 from cheroot.server import HTTPRequest
 from cheroot.server import HTTPServer as CherootServer
@@ -39,9 +40,11 @@ class TestRequestLog(ServerTestCase):
     def test_the_json_format_writes_one_object_per_line(self) -> None:
         """The object contains all fields, including the request ID."""
         found = [json.loads(line) for line in self._lines("json", "User-Agent: probe")]
-        answered = next(line for line in found if line["status"] == "200")
+        answered = next(line for line in found if line["status"] == 200)
         self.assertEqual(("probe", "/log", 10), (answered["agent"], answered["path"], answered["bytes"]))
         self.assertRegex(answered["request_id"], r"^req-")
+        self.assertIsInstance(answered["seconds"], float)
+        self.assertIsNotNone(datetime.fromisoformat(answered["date"]).tzinfo)
 
     def test_a_custom_format_uses_the_documented_fields(self) -> None:
         """An invalid format is rejected at the start."""

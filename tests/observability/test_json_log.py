@@ -41,14 +41,14 @@ class TestJSONFormatter(TestCase):
         (line,) = self.lines()
         self.assertEqual(("WARNING", "test", "n-1"), (line["level"], line["logger"], line["node"]))
         self.assertEqual(("req-1", "alice", "p"), (line["request_id"], line["user"], line["project"]))
-        self.assertEqual("node n-1: power is 'off'\nand stays", line["message"])
+        self.assertEqual("node n-1: power is 'off'\\nand stays", line["message"])
         self.assertRegex(line["time"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00$")
 
     def test_text_that_is_not_utf_8_is_logged(self) -> None:
         """Bytes of a file name that are not UTF-8 are escaped, and the line is not lost."""
         self.log.warning("%s cannot be read", b"/etc/caf\xe9".decode(errors="surrogateescape"))
         (line,) = self.lines()
-        self.assertEqual("/etc/caf\udce9 cannot be read", line["message"])
+        self.assertEqual("/etc/caf\\udce9 cannot be read", line["message"])
 
     def test_a_line_names_the_current_span(self) -> None:
         """A line within a span has its trace_id and span_id. A line without a span has neither."""

@@ -11,9 +11,10 @@ import orjson
 from baremetal_sdk.api.framework.request import APIRequest
 from baremetal_sdk.api.framework.routes import Route
 from baremetal_sdk.context import RequestContext
+from baremetal_sdk.logs import Fields, clean_value, get_logger
 
 # A fixed name, not that of the module: operators configure it, and the documentation states it.
-AUDIT = logging.getLogger("baremetal_sdk.audit")
+AUDIT = get_logger("baremetal_sdk.audit")
 """Logger of level INFO. Each message is one JSON object on one line. It has the names of written fields, never values."""
 _READ_METHODS = frozenset({"GET", "HEAD"})
 _PASSTHROUGH_RULE_SUFFIX = ":vendor_passthru"
@@ -21,6 +22,7 @@ _PASSTHROUGH_RULE_SUFFIX = ":vendor_passthru"
 _RULES_WITH_TARGET = ("baremetal:node:set_power_state", "baremetal:node:set_provision_state")
 """The rules of requests whose field ``target`` is logged. It is one word of a fixed list and never a secret."""
 _MAX_FIELDS = 32
+_MAX_FIELD_CHARS = 100
 _MAX_VALUE_CHARS = 255
 
 
@@ -52,7 +54,7 @@ def record(
         route.policy,
         who=context.user,
         project=context.project,
-        roles=sorted(context.roles),
+        roles=sorted(context.roles)[:_MAX_FIELDS],
         peer=peer,
         request=f"{route.method} {route.path}",
         target={name: value[:_MAX_VALUE_CHARS] for name, value in audited.arguments.items()},
@@ -73,10 +75,15 @@ def _outcome(status: int) -> str:
 
 
 def write(what: str, **values: Any) -> None:
-    """Write one line with the action *what* and the *values* that are neither None nor empty. The log adds the time."""
+    """Write one record with the action *what* and the *values* that are neither None nor empty. The log adds the time.
+
+    The message is a JSON object. The JSON log has the same members as an object of its own, not as a text.
+    """
     if AUDIT.isEnabledFor(logging.INFO):
-        line = {"what": what, **{name: value for name, value in values.items() if value not in (None, [], {})}}
-        AUDIT.info("%s", orjson.dumps(line, default=str).decode())
+        given = {name: value for name, value in values.items() if value not in (None, [], {})}
+        members = clean_value({"what": what, **given}, _MAX_VALUE_CHARS)
+        fields = Fields("audit", " ".join((what, str(values.get("outcome", "")))).strip(), members)
+        AUDIT.info("%s", orjson.dumps(members).decode(), extra={"fields": fields})
 
 
 def _is_audited(route: Route, status: int) -> bool:
@@ -87,10 +94,10 @@ def _field_names(request: APIRequest | None) -> list[str]:
     """Return the sorted names of the fields that the request writes, at most 32. The body of a patch has them as paths."""
     body = None if request is None else request.body
     if isinstance(body, Mapping):
-        return sorted(str(name)[:_MAX_VALUE_CHARS] for name in body)[:_MAX_FIELDS]
+        return sorted(str(name)[:_MAX_FIELD_CHARS] for name in body)[:_MAX_FIELDS]
     if isinstance(body, list):
         paths = (operation.get("path") for operation in body if isinstance(operation, Mapping))
-        return sorted({str(path).strip("/").partition("/")[0][:_MAX_VALUE_CHARS] for path in paths})[:_MAX_FIELDS]
+        return sorted({str(path).strip("/").partition("/")[0][:_MAX_FIELD_CHARS] for path in paths})[:_MAX_FIELDS]
     return []
 
 

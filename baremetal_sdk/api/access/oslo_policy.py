@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,8 +16,9 @@ from baremetal_sdk.api.access.roles import RolePolicy, describe_persona
 from baremetal_sdk.api.v1.catalog import role_policy, routes
 from baremetal_sdk.context import RequestContext
 from baremetal_sdk.errors import ConfigurationError
+from baremetal_sdk.logs import get_logger
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 OPTION = "[oslo_policy] policy_file"
 _SERVICE_PROJECT = "config.service_project_name"
 _ELEVATED = "rule:service_role"

@@ -10,9 +10,10 @@ from typing import Any, Protocol
 from baremetal_interfaces import Forbidden
 from baremetal_sdk.api.access.personas import ANYBODY, own_target
 from baremetal_sdk.context import RequestContext
+from baremetal_sdk.logs import get_logger
 from baremetal_sdk.store.records.query import Scope
 
-LOG = logging.getLogger("baremetal_sdk.api.policy")
+LOG = get_logger("baremetal_sdk.api.policy")
 """Logger of the policy decisions, with level DEBUG. The name is fixed, because operators configure it."""
 STEP = "baremetal:step:execute:"
 """Prefix of the names of rules for steps, followed by ``<interface>.<step>``. A step without a rule has no restriction."""

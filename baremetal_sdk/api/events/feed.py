@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections import Counter
@@ -13,6 +12,7 @@ from baremetal_interfaces import BareMetalError, Busy
 from baremetal_sdk.config import EventsConfig
 from baremetal_sdk.errors import EventsGone
 from baremetal_sdk.http.streaming import StreamingResponse, StreamWriter
+from baremetal_sdk.logs import get_logger
 from baremetal_sdk.observability.metrics.collector import Reading
 from baremetal_sdk.observability.metrics.declarations import (
     EVENT_STREAMS,
@@ -22,7 +22,7 @@ from baremetal_sdk.observability.metrics.declarations import (
 )
 from baremetal_sdk.store.outbox import START, Event, EventPosition, Outbox
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 _PAGE_SIZE = 200
 """Maximum number of events in one read of the outbox."""
 _MAX_PENDING_BYTES = 65536

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
-import logging
 import re
 import uuid
 from collections.abc import Callable
@@ -19,10 +18,11 @@ from baremetal_interfaces import BareMetalError, Conflict, InvalidInput, NotFoun
 from baremetal_sdk.api.framework import json_body
 from baremetal_sdk.api.framework.request import APIRequest
 from baremetal_sdk.errors import DuplicateName, RevisionConflict
+from baremetal_sdk.logs import get_logger
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.access import KeyedRequestRecord
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 _KEY = re.compile(r"[!-~]{1,255}", re.ASCII)
 _MAX_RECORD_CHARS = 4 * 1024 * 1024
 """Maximum number of characters in one record. A longer response body continues in further records."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 from collections.abc import Callable
 from typing import Any, NotRequired, TypedDict
 
@@ -20,8 +19,9 @@ from baremetal_sdk.api.v1.node_rules import CREATE, CREATE_OWN
 from baremetal_sdk.api.v1.node_states import POWER_BODY, NodeStatesResource
 from baremetal_sdk.api.v1.nodes import NodesResource
 from baremetal_sdk.api.v1.provision_verbs import PROVISION_BODY
+from baremetal_sdk.logs import get_logger
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 MAX_NODES = 1000
 """Maximum number of nodes in one request."""
 _NODE = Parameters("field", CREATION)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from baremetal_interfaces import InvalidInput
@@ -10,8 +9,9 @@ from baremetal_sdk.api.framework.parameters import Parameter, Parameters, option
 from baremetal_sdk.api.framework.request import APIRequest
 from baremetal_sdk.api.framework.routes import route
 from baremetal_sdk.api.framework.types import ARRAY, MAC, OBJECT, TEXT, UUID, InvalidValue, ValueType, choice
+from baremetal_sdk.logs import get_logger
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 
 _NETWORK_EVENT = Parameters(
     "field",

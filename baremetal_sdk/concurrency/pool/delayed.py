@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import contextvars
-import logging
 from collections.abc import Callable
 from typing import Any
 
 from baremetal_sdk.concurrency.pool.job import PoolFuture
 from baremetal_sdk.concurrency.timer import ScheduledCall, Timer
 from baremetal_sdk.errors import NoFreeWorker
+from baremetal_sdk.logs import get_logger
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 
 
 class Delayed:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
-import logging
 import math
 import threading
 import time
@@ -12,7 +11,9 @@ from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
 from typing import Any, Generic, Protocol, TypeVar
 
-LOG = logging.getLogger(__name__)
+from baremetal_sdk.logs import get_logger
+
+LOG = get_logger(__name__)
 T = TypeVar("T")
 _local = threading.local()
 """``job`` is the job that runs on the current thread."""

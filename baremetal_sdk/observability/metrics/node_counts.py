@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 
 from baremetal_interfaces import BareMetalError
+from baremetal_sdk.logs import get_logger
 from baremetal_sdk.observability.metrics.collector import Reading
 from baremetal_sdk.observability.metrics.declarations import NODES
 from baremetal_sdk.states import STATES
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 _CACHE_LIFETIME_S = 15.0
 """Seconds for which a count is reused, so that frequent scrapes do not load the database."""
 _OTHER_STATE = "other"

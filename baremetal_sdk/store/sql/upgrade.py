@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,10 +9,11 @@ from pathlib import Path
 from sqlalchemy import Connection, func, inspect, select
 
 from baremetal_sdk.errors import StoreUnavailable
+from baremetal_sdk.logs import get_logger
 from baremetal_sdk.store.sql.engine import Database
 from baremetal_sdk.store.sql.schema import REVISIONS, StoreSchema, is_usable
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
 _LOCK_TIMEOUT_S = 300
