@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import http.server
+import socket
 import threading
+import time
 from typing import Any
 
 from testtools import TestCase
@@ -12,6 +14,7 @@ from baremetal_interfaces import DriverError
 from baremetal_sdk.inspection_rules.engine import InspectionData, apply_rules
 from baremetal_sdk.inspection_rules.language import find_problems
 from baremetal_sdk.store import InspectionRuleRecord
+from tests.fixtures.raw_server import RawServer, answer, once, read_request
 
 MAC = "52:54:00:aa:bb:cc"
 
@@ -170,6 +173,46 @@ class TestActions(TestCase):
         bad = action("api-call", url=f"{base}/bad?token=tiger", retries=1, backoff_factor=0)
         self.assertNotIn("tiger", str(self.assertRaises(DriverError, run_actions, bad)))
         self.assertEqual([("/good", "n1"), ("/bad?token=tiger", None), ("/bad?token=tiger", None)], requests)
+
+    def test_api_call_ends_in_time(self) -> None:
+        """The timeout is for the whole request, also if the server sends its response one byte at a time."""
+
+        def drip(client: socket.socket) -> None:
+            read_request(client)
+            client.sendall(b"HTTP/1.1 200 OK\r\n")
+            while not server.released.wait(0.05):
+                client.sendall(b"X")
+
+        with RawServer(drip) as server:
+            begun = time.monotonic()
+            slow = action("api-call", url=f"http://127.0.0.1:{server.port}/", timeout=0.5, retries=1, backoff_factor=0)
+            self.assertIn("did not respond in time", str(self.assertRaises(DriverError, run_actions, slow)))
+            self.assertLess(time.monotonic() - begun, 30.0)
+            self.assertEqual(2, server.connections)
+
+    def test_api_call_reports_responses_and_urls_that_are_not_valid(self) -> None:
+        """A response that is not HTTP, and a URL or a header that is not valid, fail the rule by name."""
+        with RawServer(once(b"hello\r\n\r\n")) as server:
+            for arguments in (
+                {"url": f"http://127.0.0.1:{server.port}/"},
+                {"url": "http://[::1/"},
+                {"url": "http://127.0.0.1:port/"},
+                {"url": f"http://127.0.0.1:{server.port}/", "headers": {"X": "a\r\nb"}},
+            ):
+                failing = action("api-call", **arguments, retries=0)
+                self.assertIn("api-call: request to", str(self.assertRaises(DriverError, run_actions, failing)))
+
+    def test_api_call_quotes_the_url(self) -> None:
+        """Spaces and letters of other scripts in a URL, as in values of references, are quoted."""
+        requests: list[bytes] = []
+
+        def script(client: socket.socket) -> None:
+            requests.append(read_request(client))
+            client.sendall(answer())
+
+        with RawServer(script) as server:
+            run_actions(action("api-call", url=f"http://127.0.0.1:{server.port}/rack 1/ü%20?a=b c"))
+        self.assertEqual(b"GET /rack%201/%C3%BC%20?a=b%20c HTTP/1.1", requests[0].partition(b"\r\n")[0])
 
 
 class TestLanguage(TestCase):
