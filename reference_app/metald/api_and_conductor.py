@@ -11,6 +11,7 @@ from baremetal_sdk.config import ConductorConfig
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.rpc import oslo_notifications
 from metald.app import run_api, run_conductor
+from metald.malloc import limit_free_memory
 from metald.native_threads import choose_native_threads
 from metald.serve import FAILED, MISCONFIGURED, announce_ready, read_config, report_failure, start_logging
 
@@ -39,6 +40,7 @@ def serve_conductor(config_files: Sequence[Path]) -> int:
 def _run_until_signal(config_files: Sequence[Path], run: Callable[[ConductorConfig], None]) -> int:
     """Load the configuration, call *run* with it, and return the exit code. A failure is printed to standard error."""
     start_logging(False)
+    limit_free_memory(os.environ)
     os.umask(0o077)
     try:
         config = _load_config(config_files)

@@ -19,6 +19,7 @@ from baremetal_sdk.observability.redaction import RedactingFilter
 from baremetal_sdk.rpc import oslo_notifications
 from metald.app import run_all_in_one
 from metald.garbage_collection import tune_garbage_collector
+from metald.malloc import limit_free_memory
 from metald.native_threads import choose_native_threads
 from metald.settings import ServeOptions, load_config, owns_database
 from metald.state_directory import StateError, default_directory, lock_directory
@@ -40,6 +41,7 @@ def serve(options: ServeOptions) -> int:
     The process locks its state directory. SIGHUP reloads the configuration. A failure is printed to standard error.
     """
     start_logging(options.debug)
+    limit_free_memory(os.environ)
     os.umask(0o077)  # files in the state directory contain credentials, encrypted or not
     directory = options.state_dir or default_directory(os.environ)
     try:
