@@ -74,7 +74,7 @@ class TestKeystone(test_json_rpc.JSONRPCCase):
         """An administrator of another project is rejected, and so is a member without an allowed role."""
         for user in ("tenant", "colleague"):
             error = self.assertRaises(ConfigurationError, self.create_caller(**self.login(user)).call, "echo", value=1)
-            self.assertIn("status 403: one of the roles admin, service", error.message)
+            self.assertIn("status 403: access denied: one of the roles admin, service", error.message)
             self.assertIn("[json_rpc] allowed_roles", error.message)
         self.assertEqual(0, self.probe.runs)
 
