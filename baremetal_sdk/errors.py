@@ -138,6 +138,10 @@ class StoreUnavailable(BareMetalError):
     code = 503
 
 
+class StoreFull(StoreUnavailable):
+    """The disk of the database is full. Nothing was written. Reads work."""
+
+
 class ConfigurationError(BareMetalError):
     """The configuration is invalid. The message names section and option."""
 

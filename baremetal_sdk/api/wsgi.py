@@ -31,6 +31,7 @@ from baremetal_sdk.http.request_id import REQUEST_ID_KEY, get_request_id
 from baremetal_sdk.logs import get_logger
 from baremetal_sdk.observability.metrics.collector import Reading
 from baremetal_sdk.store.records.query import Scope
+from baremetal_sdk.store.waiting import failing_fast
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -69,7 +70,8 @@ class Application:
         environ[REQUEST_ID_KEY] = context.request_id
         token = current_request.set(context)
         try:
-            body: Iterable[bytes] = self._respond(Request(environ), context)(environ, start_response)
+            with failing_fast():
+                body: Iterable[bytes] = self._respond(Request(environ), context)(environ, start_response)
             return body
         finally:
             current_request.reset(token)

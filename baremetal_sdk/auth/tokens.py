@@ -24,6 +24,7 @@ from baremetal_sdk.logs import Fields, clean_value, get_logger
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.access import TokenRecord
 from baremetal_sdk.store.records.query import Query
+from baremetal_sdk.store.waiting import failing_fast
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -132,7 +133,8 @@ class TokenAuth(Authenticator):
         if not self._backend.ready:
             raise AuthenticationError("the service is starting or stopping; try again later", status=503, retry_after=1.0)
         try:
-            identity = Tokens(self._backend.store, self._backend.clock).authenticate(_get_token(environ) or "")
+            with failing_fast():
+                identity = Tokens(self._backend.store, self._backend.clock).authenticate(_get_token(environ) or "")
         except BareMetalError as exc:
             raise AuthenticationError(exc.message, status=exc.code, retry_after=exc.retry_after) from exc
         if identity is None:

@@ -11,6 +11,7 @@ from baremetal_sdk.bmc import SlotTaken
 from baremetal_sdk.clock import Clock
 from baremetal_sdk.concurrency.pool import Lane
 from baremetal_sdk.config import ConductorOptions
+from baremetal_sdk.errors import StoreUnavailable
 from baremetal_sdk.observability.telemetry import Telemetry, Work, classify_outcome
 from baremetal_sdk.polling.poller import UNREACHABLE_ERRORS, UNREACHABLE_SHARE, Poller, PollResult
 from baremetal_sdk.power_sync.observations import OBSERVED_FIELDS, ObservationTracker, may_observe
@@ -25,6 +26,8 @@ _DISABLED_INTERVAL_S = 60.0
 """Interval that is assumed while power sync is disabled, for observations that are requested nevertheless."""
 _MAX_HORIZON_S, _HORIZON_SHARE = 1.0, 0.1
 """Due nodes are observed within so many seconds, or within this share of the interval if that is shorter."""
+_STORE_RETRY_S = 5.0
+"""Seconds until the next observation of a node for which the store was away."""
 _BUSY_RETRY_S = 2.0
 """Seconds until a BMC that served other requests is tried again."""
 _MIN_READ_TIMEOUT_S, _MAX_READ_TIMEOUT_S = 5.0, 15.0
@@ -180,6 +183,9 @@ class PowerSync:
         except NotFound:
             # The node was deleted meanwhile.
             return PollResult()
+        except StoreUnavailable as exc:
+            # The BMC was not asked, so this is no failure of the node.
+            return PollResult(is_unreachable=None, retry_in_s=min(_STORE_RETRY_S, self.poller.interval), error=exc)
         except BMCBusy as exc:
             # The BMC answered and says when to retry. The random factor keeps all retries from arriving at one moment.
             pause = exc.retry_after if exc.retry_after is not None else _BUSY_RETRY_S

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from baremetal_interfaces import BareMetalError
 from baremetal_sdk.concurrency.locks import YieldingLock
+from baremetal_sdk.errors import StoreUnavailable
 from baremetal_sdk.logs import get_logger
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.node import NodeRecord, NodeUpdate
@@ -41,7 +43,8 @@ class WriteBatch:
     def write(self) -> None:
         """Write the pending changes, and skip nodes that have changed since they were read.
 
-        An error of the store is logged, and the changes of the failed write are dropped: the next observations repeat them.
+        An error of the store is logged unless the store is away, which it logs itself. The changes of the failed write are
+        dropped: the next observations repeat them.
         """
         while self._pending:
             # Only the exchange is under the lock; a write to a slow database must not stop the workers that observe.
@@ -52,7 +55,8 @@ class WriteBatch:
             try:
                 records = self._store.update_nodes(updates)
             except BareMetalError as exc:
-                LOG.error("the power states of %d nodes were not stored and will be observed again: %s", len(batch), exc)
+                level = logging.DEBUG if isinstance(exc, StoreUnavailable) else logging.ERROR
+                LOG.log(level, "the power states of %d nodes were not stored and will be observed again: %s", len(batch), exc)
                 return
             for (row, changes), after in zip(batch, records, strict=True):
                 if after is not None:

@@ -14,6 +14,7 @@ from baremetal_sdk.errors import InternalError
 from baremetal_sdk.logs import get_logger
 from baremetal_sdk.observability.telemetry import Telemetry, Work
 from baremetal_sdk.rpc.registry import MethodRegistry, RPCMethod
+from baremetal_sdk.store.waiting import failing_fast
 
 LOG = get_logger(__name__)
 _RETRY_AFTER_S = 1.0
@@ -50,15 +51,20 @@ class Dispatcher:
         or has not finished, by *deadline*. A result after the deadline is discarded.
         """
         method = self._admit(name, arguments, version)
+        # The caller waits, and decides about a retry.
+        with failing_fast():
+            return self._run_until(method, arguments, deadline)
+
+    def _run_until(self, method: RPCMethod, arguments: Mapping[str, Any], deadline: _Deadline | None) -> Any:
         if deadline is None:
             return self._run(method, arguments)
         # The deadline may have passed in a queue. Then the caller no longer waits, so the method must not start.
-        deadline.check(f"RPC method {name}")
+        deadline.check(f"RPC method {method.name}")
         with calling_until(deadline):
             result = self._run(method, arguments)
         if deadline.expired:
             # The caller may already have reported a timeout or retried, so a late result must not count as a success.
-            raise DeadlineExceeded(f"RPC method {name} finished after its deadline; the result was discarded")
+            raise DeadlineExceeded(f"RPC method {method.name} finished after its deadline; the result was discarded")
         return result
 
     def cast(self, name: str, arguments: Mapping[str, Any], *, version: str | None = None) -> None:

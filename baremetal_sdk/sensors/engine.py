@@ -10,6 +10,7 @@ from baremetal_sdk import states
 from baremetal_sdk.clock import Clock
 from baremetal_sdk.concurrency.pool import Lane
 from baremetal_sdk.config.sensor_data import SensorDataConfig
+from baremetal_sdk.errors import StoreUnavailable
 from baremetal_sdk.logs import get_logger
 from baremetal_sdk.observability.metrics.collector import Reading
 from baremetal_sdk.observability.telemetry import Telemetry, Work
@@ -24,6 +25,8 @@ from baremetal_sdk.tasks.task_manager import TaskManager
 LOG = get_logger(__name__)
 _HORIZON_SHARE = 0.1
 """Share of the interval within which due nodes are read."""
+_STORE_RETRY_S = 5.0
+"""Seconds until the next reading of a node for which the store was away."""
 _MAX_LISTING_INTERVAL_S = 60.0
 """Seconds after which new and deleted nodes are noticed at the latest."""
 _UNMANAGED_STATES = frozenset({states.ENROLL, states.VERIFYING, states.ADOPTFAIL})
@@ -129,6 +132,9 @@ class SensorCollection:
         except NotFound:
             # The node was deleted meanwhile.
             return PollResult()
+        except StoreUnavailable as exc:
+            # The BMC was not asked, so this is no failure of the node.
+            return PollResult(is_unreachable=None, retry_in_s=min(_STORE_RETRY_S, self.poller.interval), error=exc)
         except BareMetalError as exc:
             self._record_failure(row, exc)
             return PollResult(is_unreachable=isinstance(exc, UNREACHABLE_ERRORS), error=exc)

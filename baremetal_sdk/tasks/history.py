@@ -6,6 +6,7 @@ the entries of the last fraction of a second.
 
 from __future__ import annotations
 
+import logging
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -43,6 +44,7 @@ class History:
         # Held during a flush, so that two of them do not store the same entries twice.
         self._flushing = threading.Lock()
         self._pending: list[NodeHistoryRecord] = []
+        self._is_failing = False
 
     def record_change(self, before: NodeRecord, after: NodeRecord, purpose: str | None = None) -> None:
         """Keep history entries for the differences of two versions of a node until the next :meth:`flush`.
@@ -65,8 +67,12 @@ class History:
                 try:
                     self._store.append_records(NodeHistoryRecord, batch)
                 except BareMetalError as exc:
-                    LOG.error("%d entries of the node history could not be stored; retrying later: %s", len(batch), exc)
+                    # One line per outage: the flush runs twice a second.
+                    level = logging.DEBUG if self._is_failing else logging.ERROR
+                    self._is_failing = True
+                    LOG.log(level, "%d entries of the node history could not be stored; retrying later: %s", len(batch), exc)
                     return
+                self._is_failing = False
                 # Removed only after the write, and by position: new entries are only appended meanwhile.
                 with self._lock:
                     del self._pending[: len(batch)]

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from baremetal_interfaces import NodeLocked
 from baremetal_sdk.clock import Clock, boottime_source
-from baremetal_sdk.errors import LeaseLost
+from baremetal_sdk.errors import LeaseLost, StoreUnavailable
 from baremetal_sdk.logs import get_logger
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.node import Fence, Lease, NodeRecord
@@ -65,6 +65,8 @@ class Leases:
         self._store = store
         self._lock = threading.Lock()
         self._held: dict[str, _HeldLease] = {}
+        self._unreleased: set[Fence] = set()
+        """Leases whose release failed because the store was away. The next renewal repeats the release."""
         self.conflict_count = 0
         """Number of acquisitions that failed because the node was held."""
         self.lost_count = 0
@@ -105,10 +107,18 @@ class Leases:
         )
 
     def release(self, fence: Fence) -> None:
-        """Stop renewing a lease and release it in the store. The store ignores a lease that this holder no longer has."""
+        """Stop renewing a lease and release it in the store. The store ignores a lease that this holder no longer has.
+
+        If the store is away, the release is repeated with the next renewals, and the error is raised.
+        """
         # In this order: a renewal in another thread must not find the released lease missing and report it as lost.
         self.stop_renewing(fence)
-        self._store.release_lease(fence)
+        try:
+            self._store.release_lease(fence)
+        except StoreUnavailable:
+            with self._lock:
+                self._unreleased.add(fence)
+            raise
 
     def stop_renewing(self, fence: Fence) -> None:
         """Stop renewing a lease without a write to the store.
@@ -122,8 +132,13 @@ class Leases:
     def renew_all(self) -> list[Lease]:
         """Renew the leases that have used a third of their duration. Return those that were lost.
 
-        A lost lease is no longer in the store, although its task has not released it.
+        A lost lease is no longer in the store, although its task has not released it. Also release the leases whose release
+        failed before.
         """
+        for fence in list(self._unreleased):
+            self._store.release_lease(fence)
+            with self._lock:
+                self._unreleased.discard(fence)
         # Short tasks end before their lease is due, so most leases cost no renewal.
         due_before = self._clock.now() + timedelta(seconds=self.duration * 2 / 3)
         due = [lease for lease in self.list_held() if lease.expires_at <= due_before]

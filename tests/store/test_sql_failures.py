@@ -148,7 +148,7 @@ class FailureTest(TestCase):
         other = sqlite3.connect(self.path, isolation_level=None)
         self.addCleanup(other.close)
         other.execute("BEGIN IMMEDIATE")
-        self.assertIn("locked for 0.05 seconds", self.message_of_failure(store.update_node, node.uuid, {}, fence=None))
+        self.assertIn("keeps the file locked", self.message_of_failure(store.update_node, node.uuid, {}, fence=None))
         self.assertEqual(node, store.node(node.uuid))
         other.execute("ROLLBACK")
         store.update_node(node.uuid, {}, fence=None)

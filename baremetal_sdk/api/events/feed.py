@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import Counter
@@ -21,6 +22,7 @@ from baremetal_sdk.observability.metrics.declarations import (
     EVENTS_SENT,
 )
 from baremetal_sdk.store.outbox import START, Event, EventPosition, Outbox
+from baremetal_sdk.store.waiting import failing_fast
 
 LOG = get_logger(__name__)
 _PAGE_SIZE = 200
@@ -179,7 +181,7 @@ class EventFeed:
 
     def _run(self) -> None:
         unsubscribe: Callable[[], None] | None = None
-        timeout_s = 0.0
+        timeout_s, is_away = 0.0, False
         while subscriptions := self._current_subscriptions():
             try:
                 if unsubscribe is None:
@@ -188,12 +190,16 @@ class EventFeed:
                 self._wake.wait(timeout_s)
                 # Cleared before the read: an event that is written during the read sets it again.
                 self._wake.clear()
-                has_more = self._send_round(subscriptions)
+                has_more, is_away = self._send_round(subscriptions), False
                 timeout_s = 0.0 if has_more else self._config.poll_interval
                 if timeout_s:
                     time.sleep(_MIN_ROUND_INTERVAL_S)
             except BareMetalError as exc:
-                LOG.warning("cannot read events, trying again in %.0f s: %s", _STORE_RETRY_INTERVAL_S, exc)
+                # Once per outage. The streams stay open and continue at their cursors.
+                level = logging.DEBUG if is_away else logging.WARNING
+                LOG.log(level, "cannot read events, trying again every %.0f s: %s", _STORE_RETRY_INTERVAL_S, exc)
+                is_away = True
+                self._send_keepalives(subscriptions, time.monotonic())
                 time.sleep(_STORE_RETRY_INTERVAL_S)
             except Exception:
                 # The cause is a defect. Clients reconnect with their cursors, so they lose no event.
@@ -231,15 +237,21 @@ class EventFeed:
             for subscription in by_cursor[cursor]:
                 if subscription.last is not None and (subscription.cursor >= subscription.last or not events):
                     subscription.end()
+        self._send_keepalives(subscriptions, now)
+        return has_more
+
+    def _send_keepalives(self, subscriptions: Sequence[EventSubscription], now: float) -> None:
+        """Send a comment and the cursor to each stream that has got nothing for a while."""
         for subscription in subscriptions:
             if now - subscription.sent_at > _KEEPALIVE_INTERVAL_S and subscription.has_room:
                 # The cursor moves on past events that the filter dropped, so the client resumes behind them.
                 subscription.send(b": nothing new\nid: %s\n\n" % str(subscription.cursor).encode(), now)
-        return has_more
 
     def _read(self, cursor: EventPosition, subscriptions: Sequence[EventSubscription]) -> Sequence[Event]:
         try:
-            return self._outbox().read(cursor, _PAGE_SIZE)
+            # Not waiting for the database, so that streams get keep-alives during an outage.
+            with failing_fast():
+                return self._outbox().read(cursor, _PAGE_SIZE)
         except EventsGone as exc:
             LOG.warning("ending %d event streams that cannot be resumed at their cursor: %s", len(subscriptions), exc)
             for subscription in subscriptions:

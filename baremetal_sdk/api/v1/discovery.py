@@ -8,6 +8,7 @@ from webob import Response
 
 from baremetal_interfaces import BareMetalError, Busy
 from baremetal_sdk.api.framework.microversions import MAXIMUM, MINIMUM, format_version
+from baremetal_sdk.api.framework.readiness import StoreCheck
 from baremetal_sdk.api.framework.request import APIRequest
 from baremetal_sdk.api.framework.routes import PUBLIC, RouteTable, path_not_found_error, route, split_path
 from baremetal_sdk.api.framework.schemas import schema_of
@@ -94,6 +95,9 @@ class DiscoveryResource:
 class HealthResource:
     """Routes for health checks: whether the process is alive, and whether the service can serve requests."""
 
+    def __init__(self) -> None:
+        self._store_check = StoreCheck()
+
     @route("GET", "/healthz", policy=_POLICY, visibility=PUBLIC)
     def alive(self, request: APIRequest) -> Alive:
         """Return status 200 as long as the process is alive."""
@@ -112,7 +116,7 @@ class HealthResource:
         if not request.backend.ready:
             raise Busy("conductor: the service is starting or stopping; try again later", retry_after=1.0)
         try:
-            request.backend.store.conductors()
+            self._store_check.run(request.backend.store)
         except BareMetalError as exc:
             raise Busy(f"store: {exc.message}", retry_after=5.0) from exc
         return {"status": "ready"}

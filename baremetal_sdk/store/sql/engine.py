@@ -3,42 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
-from typing import Any, NamedTuple
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
-from sqlalchemy.pool import QueuePool
 
 from baremetal_sdk.errors import ConfigurationError, StoreUnavailable
 from baremetal_sdk.observability.telemetry import Telemetry, Work
+from baremetal_sdk.store.sql.availability import Availability, DiskSpace
 from baremetal_sdk.store.sql.failures import flush_error, mask_password, translate_errors
-from baremetal_sdk.store.sql.sqlite import READER_CONNECTIONS, WRITES_OPTION, sqlite_engine, use_write_ahead_log
-from baremetal_sdk.store.sql.sqlite_readers import SQLiteReaders
+from baremetal_sdk.store.sql.server import ServerConnections
+from baremetal_sdk.store.sql.sqlite_connections import SQLiteConnections
 from baremetal_sdk.store.sql.sqlite_statements import CompiledStatements
-from baremetal_sdk.store.sql.sqlite_writer import SQLiteWriter
 
 DEFAULT_CONNECTIONS = 10
 """Default of the maximum number of connections to a database server."""
-_POOL_TIMEOUT_S = 60.0
-_ISOLATION = "ISOLATION LEVEL READ COMMITTED"
-"""Each write checks its conditions in its own WHERE clause, so a stricter level would only lock more rows."""
 
 
-class _Engines(NamedTuple):
-    """Sources of the reading and writing connections of an open database."""
+class _Connections(Protocol):
+    """Protocol of the connections of an open database, for transactions that read and that write."""
 
-    reader: Engine | SQLiteReaders
     writer: Engine
-    sqlite_writer: SQLiteWriter | None
-    """Runs the writing transactions on SQLite; None on a database server."""
+    reads: Availability
+    writes: Availability
+    space: DiskSpace
+
+    def open(self) -> None:
+        """Connect to the database."""
 
     def close(self) -> None:
-        """Close idle connections. Connections in use are closed when they are returned."""
-        for source in (self.sqlite_writer, self.reader):
-            if isinstance(source, SQLiteWriter | SQLiteReaders):
-                source.close()
-        self.writer.dispose()
+        """Close idle connections."""
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        """Return a context with a connection for statements that read."""
+
+    def writing(self) -> AbstractContextManager[Connection]:
+        """Return a context with the connection of a writing transaction."""
+
+    def flush(self) -> None:
+        """Return after all transactions that have ended are on the disk."""
+
+    def count(self) -> Mapping[str, int]:
+        """Return the numbers of ``used`` and ``idle`` connections for writes."""
 
 
 class Database:
@@ -53,7 +60,7 @@ class Database:
         self._connections = connections
         self._sqlite_synchronous = sqlite_synchronous
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self._engines: _Engines | None = None
+        self._open_connections: _Connections | None = None
         self.telemetry = Telemetry()
         """Telemetry that observes each transaction."""
         self._subscribers: tuple[Callable[[], object], ...] = ()
@@ -66,38 +73,41 @@ class Database:
     @property
     def is_open(self) -> bool:
         """True while the database is connected."""
-        return self._engines is not None
+        return self._open_connections is not None
 
     @property
     def engine(self) -> Engine:
         """Engine for writing connections. Raises ``StoreUnavailable`` while the database is closed."""
         return self._require_open().writer
 
+    @property
+    def problem(self) -> StoreUnavailable | None:
+        """The error of a database that is known to be away or full, or None. The answer is immediate."""
+        connections = self._open_connections
+        if connections is None:
+            return _not_open_error()
+        return connections.reads.error or connections.writes.error or connections.space.error
+
     def open(self) -> None:
         """Connect to the database. Raises ``ConfigurationError`` if its Python driver is not installed."""
-        with translate_errors(self.url):
-            engine = sqlite_engine(self.url) if self.is_sqlite else _server_engine(self.url, self._connections)
-            try:
-                self._connect(engine)
-            except BaseException:
-                engine.dispose()
-                raise
-
-    def _connect(self, engine: Engine) -> None:
-        writer = engine.execution_options(**{WRITES_OPTION: True})
+        connections: _Connections
         if self.is_sqlite:
-            use_write_ahead_log(engine)
-            sqlite_writer = SQLiteWriter(engine, synchronous=self._sqlite_synchronous)
-            self._engines = _Engines(SQLiteReaders(engine, READER_CONNECTIONS), writer, sqlite_writer)
+            connections = SQLiteConnections(self.url, synchronous=self._sqlite_synchronous)
         else:
-            engine.connect().close()
-            self._engines = _Engines(engine, writer, None)
+            connections = ServerConnections(self.url, self._connections)
+        try:
+            with translate_errors(self.url):
+                connections.open()
+        except BaseException:
+            connections.close()
+            raise
+        self._open_connections = connections
 
     def close(self) -> None:
         """Close idle connections. Connections in use are closed when they are returned."""
-        engines, self._engines = self._engines, None
-        if engines is not None:
-            engines.close()
+        connections, self._open_connections = self._open_connections, None
+        if connections is not None:
+            connections.close()
 
     def subscribe(self, callback: Callable[[], object]) -> Callable[[], None]:
         """Register *callback*, to be called after the commit of each writing transaction, in the thread that wrote.
@@ -114,25 +124,19 @@ class Database:
     @property
     def connections(self) -> Mapping[str, int]:
         """Numbers of ``used`` and ``idle`` connections for writes; empty if the database is closed."""
-        if self._engines is None:
-            return {}
-        sqlite_writer, pool = self._engines.sqlite_writer, self._engines.writer.pool
-        if sqlite_writer is not None:
-            return {"used": int(sqlite_writer.is_used), "idle": int(not sqlite_writer.is_used)}
-        if isinstance(pool, QueuePool):
-            return {"used": pool.checkedout(), "idle": pool.checkedin()}
-        return {}
+        return {} if self._open_connections is None else self._open_connections.count()
 
-    def _require_open(self) -> _Engines:
-        if self._engines is None:
-            raise StoreUnavailable("the store is not open; call open() first")
-        return self._engines
+    def _require_open(self) -> _Connections:
+        if self._open_connections is None:
+            raise _not_open_error()
+        return self._open_connections
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Context with a connection for statements that read. Each statement sees the commits before it."""
-        reader = self._require_open().reader
-        with self.telemetry.begin(Work.TRANSACTION, {"kind": "read"}), translate_errors(self.url), reader.connect() as connection:
+        connections = self._require_open()
+        observation = self.telemetry.begin(Work.TRANSACTION, {"kind": "read"})
+        with observation, translate_errors(self.url, connections.reads), connections.reading() as connection:
             yield connection
 
     @contextmanager
@@ -142,14 +146,10 @@ class Database:
         It is committed at the end of the block, and rolled back after an exception. The subscribers are called after the commit,
         once it is on the disk.
         """
-        engines = self._require_open()
-        if engines.sqlite_writer is None:
-            transaction = _transaction(engines.writer, self.url)
-        else:
-            transaction = engines.sqlite_writer.transaction()
+        connections = self._require_open()
         observation = self.telemetry.begin(Work.TRANSACTION, {"kind": "write"})
-        with observation, translate_errors(self.url):
-            with transaction as connection:
+        with observation:
+            with translate_errors(self.url, connections.writes, connections.space), connections.writing() as connection:
                 yield connection
             # After the end of the transaction, so that other threads write during the flush.
             self.flush()
@@ -162,29 +162,23 @@ class Database:
 
         Only SQLite needs it. Raises ``StoreUnavailable`` if the disk fails; the transactions may be lost then.
         """
-        sqlite_writer = self._require_open().sqlite_writer
-        if sqlite_writer is None:
-            return
-        with translate_errors(self.url):
+        connections = self._require_open()
+        # The transactions are committed, so an error must not make the store repeat them.
+        with translate_errors(self.url, connections.writes, connections.space, may_be_committed=True):
             try:
-                sqlite_writer.flush()
+                connections.flush()
             except OSError as exc:
                 raise flush_error(self.url, exc) from exc
 
     @contextmanager
     def altering(self) -> Iterator[Connection]:
         """Context with a writing transaction of SQLAlchemy itself, which Alembic needs to alter tables."""
-        with translate_errors(self.url), _transaction(self._require_open().writer, self.url) as connection:
+        with translate_errors(self.url), self._require_open().writer.begin() as connection:
             yield connection
 
 
-@contextmanager
-def _transaction(writer: Engine, url: URL) -> Iterator[Connection]:
-    with writer.connect() as connection, connection.begin() as transaction:
-        yield connection
-        # If the connection is lost here, the outcome is unknown, and a retry could write twice.
-        with translate_errors(url, may_be_committed=True):
-            transaction.commit()
+def _not_open_error() -> StoreUnavailable:
+    return StoreUnavailable("the store is not open; call open() first")
 
 
 def _parse_url(text: str) -> URL:
@@ -198,40 +192,3 @@ def _parse_url(text: str) -> URL:
             "allowed is, for example, sqlite:////var/lib/metald/nodes.db"
         ) from None
     return url
-
-
-def _server_engine(url: URL, connections: int) -> Engine:
-    try:
-        engine = create_engine(
-            url,
-            pool_size=connections,
-            max_overflow=0,
-            pool_timeout=_POOL_TIMEOUT_S,
-            pool_use_lifo=True,
-            # No ping before use, which would cost a round trip: ``retry_on_conflict`` repeats a transaction that finds its
-            # connection lost.
-            pool_pre_ping=False,
-            # No rollback on return: reads run in autocommit mode, and each writing transaction ends itself.
-            pool_reset_on_return=None,
-            hide_parameters=True,
-        )
-    except ModuleNotFoundError as exc:
-        raise ConfigurationError(
-            f"[database] connection: the driver {exc.name} of {url.drivername} is not installed; install it"
-        ) from exc
-    event.listen(engine, "connect", lambda connection, _record: _prepare(engine, connection))
-    event.listen(engine, "begin", _begin)
-    return engine
-
-
-def _prepare(engine: Engine, connection: Any) -> None:
-    # A read is one statement. Autocommit saves the round trips of BEGIN and COMMIT around it.
-    engine.dialect.set_isolation_level(connection, "AUTOCOMMIT")
-    if engine.dialect.name != "postgresql":
-        with closing(connection.cursor()) as cursor:
-            cursor.execute(f"SET SESSION TRANSACTION {_ISOLATION}")
-
-
-def _begin(connection: Connection) -> None:
-    if connection.get_execution_options().get(WRITES_OPTION):
-        connection.exec_driver_sql(f"BEGIN {_ISOLATION}" if connection.dialect.name == "postgresql" else "BEGIN")

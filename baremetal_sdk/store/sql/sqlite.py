@@ -17,6 +17,8 @@ WRITES_OPTION = "baremetal_writes"
 """Name of SQLAlchemy's execution option that marks connections whose transactions write."""
 BUSY_TIMEOUT_S = 30.0
 """Seconds that a write waits while another process writes to the file. ``timeout`` in the URL overrides it."""
+LOCK_WAIT_S = 1.0
+"""Seconds for which one statement waits for a lock of another process."""
 _CHECKPOINT_PAGES = 4000
 """Pages of 4 KiB in the write-ahead log at which a commit copies them to the database and waits for the disk.
 
@@ -47,7 +49,7 @@ def sqlite_engine(url: URL) -> Engine:
         pool_timeout=_POOL_TIMEOUT_S,
         pool_use_lifo=True,
         hide_parameters=True,
-        connect_args={"timeout": _busy_timeout(url), "check_same_thread": False},
+        connect_args={"timeout": busy_timeout(url), "check_same_thread": False},
     )
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
@@ -67,12 +69,22 @@ def _begin(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
+def limit_lock_wait(connection: Connection) -> None:
+    """Let statements on *connection* wait for a lock of another process for a second only.
+
+    The store repeats the transaction for as long as its caller waits, so that no thread is stuck in SQLite.
+    """
+    cursor = connection.connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {int(1000 * min(LOCK_WAIT_S, busy_timeout(connection.engine.url)))}")
+    cursor.close()
+
+
 def use_write_ahead_log(engine: Engine) -> None:
     """Switch the database file to write-ahead logging, so that readers do not wait for a writer.
 
     The mode is stored in the file. SQLite keeps the former mode, without an error, where the file system does not support it.
     """
-    deadline = time.monotonic() + _busy_timeout(engine.url)
+    deadline = time.monotonic() + busy_timeout(engine.url)
     while True:
         try:
             with engine.connect() as connection:
@@ -94,11 +106,25 @@ def explain_sqlite_error(error: BaseException | None, url: URL) -> str | None:
         if not directory.is_dir() and not url.query.get("uri"):
             return f"the directory {directory} does not exist; create it, or change [database] connection"
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return f"another process kept the file locked for {_busy_timeout(url):g} seconds; find the process with fuser and end it"
+        return "another process keeps the file locked; find the process with fuser and end it"
     return _REASONS.get(code)
 
 
-def _busy_timeout(url: URL) -> float:
+def is_sqlite_locked(error: BaseException | None) -> bool:
+    """Return whether an SQLite error means that another process locks the file."""
+    return _code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def is_sqlite_full(error: BaseException | None) -> bool:
+    """Return whether an SQLite error means that the file system is full.
+
+    SQLite reports a general input/output error if there is no space for the index of the write-ahead log.
+    """
+    return _code(error) == sqlite3.SQLITE_FULL or getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_IOERR_SHMSIZE
+
+
+def busy_timeout(url: URL) -> float:
+    """Return the seconds for which work waits for a lock of another process on the file: the URL's ``timeout``, or 30."""
     return float(str(url.query.get("timeout", BUSY_TIMEOUT_S)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
@@ -9,6 +10,10 @@ from queue import Empty, SimpleQueue
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from baremetal_sdk.store.sql.availability import Availability
+from baremetal_sdk.store.sql.sqlite import limit_lock_wait
+
+_CHECK_INTERVAL_S = 0.25
 _CHECKOUT_TIMEOUT_S = 60.0
 """Maximum number of seconds that a thread waits for a connection. Most reads take less than a millisecond."""
 
@@ -20,8 +25,9 @@ class SQLiteReaders:
     commits before it.
     """
 
-    def __init__(self, engine: Engine, size: int) -> None:
+    def __init__(self, engine: Engine, size: int, availability: Availability) -> None:
         self._engine = engine
+        self._availability = availability
         self._size = size
         self._closed = False
         # None stands for a connection that is not open yet.
@@ -33,17 +39,16 @@ class SQLiteReaders:
     def connect(self) -> Iterator[Connection]:
         """Context with a connection for statements that read. The block must fetch all rows of its results.
 
-        Raises SQLAlchemy's ``TimeoutError`` if all connections remain in use for 60 seconds.
+        Raises SQLAlchemy's ``TimeoutError`` if all connections remain in use for 60 seconds, and ``ConnectionLost`` while
+        another process is known to lock the file against readers.
         """
-        try:
-            connection = self._idle.get(timeout=_CHECKOUT_TIMEOUT_S)
-        except Empty:
-            raise PoolTimeout("all reading connections to the SQLite database are in use") from None
+        connection = self._take()
         reusable = False
         try:
             if connection is None:
                 connection = self._engine.connect()
                 connection.detach()
+                limit_lock_wait(connection)
             yield connection
             reusable = True
         finally:
@@ -52,6 +57,17 @@ class SQLiteReaders:
                 connection.close()
                 connection = None
             self._idle.put(connection)
+
+    def _take(self) -> Connection | None:
+        self._availability.check()
+        deadline = time.monotonic() + _CHECKOUT_TIMEOUT_S
+        while True:
+            try:
+                return self._idle.get(timeout=_CHECK_INTERVAL_S)
+            except Empty:
+                self._availability.check()
+                if time.monotonic() > deadline:
+                    raise PoolTimeout("all reading connections to the SQLite database are in use") from None
 
     def close(self) -> None:
         """Close the idle connections. A connection in use is closed when its thread returns it."""

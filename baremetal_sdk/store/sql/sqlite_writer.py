@@ -13,8 +13,12 @@ from threading import Lock
 
 from sqlalchemy import Connection, Engine
 
+from baremetal_sdk.store.sql.availability import Availability
+from baremetal_sdk.store.sql.sqlite import limit_lock_wait
 from baremetal_sdk.store.sql.sqlite_flush import WriteAheadLogFlush
 from baremetal_sdk.store.sql.sqlite_statements import execute_sqlite
+
+_CHECK_INTERVAL_S = 0.25
 
 
 class SQLiteWriter:
@@ -25,8 +29,9 @@ class SQLiteWriter:
     With *synchronous*, a transaction survives a power failure once :meth:`flush` has returned after it.
     """
 
-    def __init__(self, engine: Engine, *, synchronous: bool) -> None:
+    def __init__(self, engine: Engine, availability: Availability, *, synchronous: bool) -> None:
         self._engine = engine
+        self._availability = availability
         self._synchronous = synchronous
         self._log_flush: WriteAheadLogFlush | None = None
         """Flusher of the write-ahead log; None without *synchronous*, and where each commit flushes by itself."""
@@ -38,14 +43,15 @@ class SQLiteWriter:
     def transaction(self) -> Iterator[Connection]:
         """Context with the connection of a writing transaction. Waits until other transactions have ended.
 
-        The transaction is committed at the end of the block, and rolled back after an exception.
+        The transaction is committed at the end of the block, and rolled back after an exception. Raises ``ConnectionLost``
+        while another process is known to lock the file.
         """
-        with self._write_lock:
+        with self._locked():
             connection = self._idle_connection or self._connect()
             self._idle_connection = None
             reusable = False
             try:
-                # BEGIN IMMEDIATE takes SQLite's write lock at once and waits for other processes up to the busy timeout.
+                # BEGIN IMMEDIATE takes SQLite's write lock at once and waits for other processes for a second.
                 # A deferred transaction that reads first and then writes fails at once if another process writes.
                 execute_sqlite(connection, "BEGIN IMMEDIATE")
                 yield connection
@@ -62,6 +68,17 @@ class SQLiteWriter:
                     self._idle_connection = connection
                 else:
                     connection.close()
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Context with the lock of the writer. The wait for it ends when another process is found to lock the file."""
+        self._availability.check()
+        while not self._write_lock.acquire(timeout=_CHECK_INTERVAL_S):
+            self._availability.check()
+        try:
+            yield
+        finally:
+            self._write_lock.release()
 
     def flush(self) -> None:
         """Return after all transactions that have ended are on the disk. Return at once without *synchronous*.
@@ -91,6 +108,7 @@ class SQLiteWriter:
         connection = self._engine.connect()
         # The pool must not count or recycle a connection that is kept here.
         connection.detach()
+        limit_lock_wait(connection)
         self._set_up_flush(connection)
         return connection
 

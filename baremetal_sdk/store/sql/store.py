@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Select, Update, func, select
 
 from baremetal_interfaces import BareMetalError
 from baremetal_sdk.clock import Clock, SystemClock
-from baremetal_sdk.errors import RevisionConflict
+from baremetal_sdk.errors import RevisionConflict, StoreUnavailable
 from baremetal_sdk.store.leases import (
     build_lease,
     compute_expiry,
@@ -84,6 +84,11 @@ class SQLStore(SQLConductors, SQLPorts):
 
     def __repr__(self) -> str:
         return f"SQLStore({self._database!r})"
+
+    @property
+    def problem(self) -> StoreUnavailable | None:
+        """The error of a database that is known to be away (``StoreUnavailable``) or full (``StoreFull``), or None."""
+        return self._database.problem
 
     def open(self) -> None:
         """Connect, and create or upgrade the tables. Do nothing if the store is open."""
