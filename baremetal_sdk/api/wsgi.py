@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 from webob import Request, Response
 
 from baremetal_interfaces import BareMetalError, Busy, Forbidden, InvalidInput, Problem
+from baremetal_interfaces.addresses import is_http_url
 from baremetal_sdk.api.access import audit
 from baremetal_sdk.api.access.personas import own_target
 from baremetal_sdk.api.access.policy import Policy
@@ -27,6 +28,7 @@ from baremetal_sdk.api.framework.types import InvalidValue
 from baremetal_sdk.auth.identity import IDENTITY_KEY, Identity
 from baremetal_sdk.cluster.hash_ring import HashRing
 from baremetal_sdk.context import RequestContext, current_request
+from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.http.request_id import REQUEST_ID_KEY, get_request_id
 from baremetal_sdk.logs import get_logger
 from baremetal_sdk.observability.metrics.collector import Reading
@@ -57,7 +59,7 @@ class Application:
         self._conductors = HashRing(lambda: backend.store, backend.clock, lambda: backend.config.conductor.heartbeat_interval)
         self._render_cache = RenderCache()
         self._feed = EventFeed(lambda: backend.store.outbox, backend.config.events)
-        self._public_endpoint = (backend.config.api.public_endpoint or "").rstrip("/")
+        self._public_endpoint = _check_public_endpoint(backend.config.api.public_endpoint or "")
         self._max_body_bytes = backend.config.api.max_request_body_size
 
     def readings(self) -> Iterable[Reading]:
@@ -187,6 +189,16 @@ class Application:
         if self._policy.allows(VIEW_NODE, context, own_target(context)):
             version = self._backend.store.node_version(check_ident("node", node), scope=self._policy.scope(VIEW_NODE, context))
             check_visible(self._policy, context, version)
+
+
+def _check_public_endpoint(url: str) -> str:
+    """Return *url* without a slash at the end. Raises ``ConfigurationError`` if links cannot begin with it."""
+    if url and (not is_http_url(url) or any(character in url for character in "?#@ ")):
+        raise ConfigurationError(
+            f"[api] public_endpoint: {url.rpartition('@')[2]!r} is not the URL of an API; set https://HOST:PORT/PREFIX, without "
+            "an account and a query, and with an IPv6 address in brackets"
+        )
+    return url.rstrip("/")
 
 
 def build_context(environ: WSGIEnvironment) -> RequestContext:

@@ -19,6 +19,7 @@ from baremetal_interfaces import (
     NotFound,
     Problem,
 )
+from baremetal_interfaces.addresses import build_url
 from baremetal_interfaces.cassettes import Cassette, Recorder, Redaction
 from baremetal_interfaces.interface import Interface
 from baremetal_interfaces.options import DriverInfo
@@ -81,7 +82,7 @@ def record(hardware_type: str, driver_info: Path, output: Path, boot: bool = Fal
     public_info = {
         name: "redacted" if name in info_type.secrets() else redaction.value(value, name) for name, value in portable.items()
     }
-    public_info[_address_option(info_type)] = f"http://{_PLACEHOLDER_HOST}"
+    public_info[_address_option(info_type)] = build_url("http", _PLACEHOLDER_HOST)
     public_answers = {name: redaction.text(text) for name, text in answers.items()}
     cassette = Cassette(hardware_type, public_info, exchanges=tuple(recorder.exchanges), answers=public_answers)
     cassette.save(output)

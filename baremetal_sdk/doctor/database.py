@@ -14,6 +14,7 @@ from baremetal_sdk.config import DatabaseConfig
 from baremetal_sdk.doctor.finding import Finding, fail, ok, warn
 from baremetal_sdk.store.factory import open_store
 from baremetal_sdk.store.protocol import Store
+from baremetal_sdk.store.sqlite_url import find_sqlite_file
 
 if TYPE_CHECKING:
     from baremetal_sdk.store.sql.engine import Database
@@ -30,8 +31,8 @@ def examine_database(config: DatabaseConfig) -> Finding:
 
     try:
         database = Database(config.connection)
-        if database.is_sqlite and not _database_file(database.url.database).exists():
-            return _examine_missing_file(_database_file(database.url.database))
+        if database.is_sqlite and not find_sqlite_file(database.url.database).exists():
+            return _examine_missing_file(find_sqlite_file(database.url.database))
         database.open()
         with closing(database):
             return _examine_schema(database) if _has_key(config) else _describe_missing_key(config)
@@ -47,10 +48,6 @@ def open_existing_store(config: DatabaseConfig, clock: Clock) -> Iterator[Store]
         yield store
     finally:
         store.close()
-
-
-def _database_file(name: str | None) -> Path:
-    return Path((name or "").removeprefix("file:"))
 
 
 def _examine_missing_file(file: Path) -> Finding:

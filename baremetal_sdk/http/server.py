@@ -10,8 +10,10 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Executor, Future
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from baremetal_interfaces import Deadline
+from baremetal_interfaces.addresses import build_url
 from baremetal_sdk.concurrency.pool import ElasticPool, LaneLimits
 from baremetal_sdk.config import APIConfig
 from baremetal_sdk.errors import ConfigurationError, NoFreeWorker
@@ -91,8 +93,8 @@ class HTTPServer:
         listener = self._started.listeners[0]
         scheme = "https" if self._tls else "http"
         if listener.is_unix:
-            return f"{scheme}+unix://{listener.host.replace('/', '%2F')}"
-        return f"{scheme}://{f'[{listener.host}]' if ':' in listener.host else listener.host}:{listener.port}"
+            return build_url(f"{scheme}+unix", quote(listener.host, safe=""))
+        return build_url(scheme, listener.host, listener.port)
 
     @property
     def pool(self) -> ElasticPool | None:

@@ -6,7 +6,6 @@ import contextlib
 import errno
 import fcntl
 import grp
-import ipaddress
 import os
 import pwd
 import socket
@@ -17,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from baremetal_interfaces.addresses import is_loopback, parse_host
 from baremetal_sdk.config import APIConfig
 from baremetal_sdk.errors import ConfigurationError
 
@@ -48,7 +48,7 @@ class ListeningSocket:
     @property
     def is_local(self) -> bool:
         """True if only this machine can connect."""
-        return self.is_unix or ipaddress.ip_address(self.host.partition("%")[0]).is_loopback
+        return self.is_unix or is_loopback(self.host)
 
 
 class Listeners:
@@ -107,10 +107,19 @@ def listen(config: APIConfig, environ: Mapping[str, str] | None = None) -> Liste
     if config.unix_socket:
         sock, identity = _listen_on_path(config)
         return Listeners([sock], {config.unix_socket: identity})
-    hosts = [host.strip() for host in config.host_ip.split(",") if host.strip()]
+    hosts = [_parse_host(host) for host in config.host_ip.split(",") if host.strip()]
     if not hosts:
         raise ConfigurationError("[api] host_ip: it is empty; set it to one or more addresses, separated by commas")
     return Listeners(_listen_on_all(hosts, config))
+
+
+def _parse_host(text: str) -> str:
+    try:
+        return parse_host(text)
+    except ValueError as exc:
+        raise ConfigurationError(
+            f"[api] host_ip: {text.strip()!r} {exc}; set host names or IP addresses, separated by commas"
+        ) from None
 
 
 def make_listening_socket(sock: socket.socket, is_shared: bool, path: str | None = None) -> ListeningSocket:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from baremetal_interfaces import Deadline
+from baremetal_interfaces.addresses import is_loopback
 from baremetal_sdk.config import APIConfig, ConductorConfig, JSONRPCConfig
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.http.server import HTTPServer
@@ -76,7 +76,8 @@ class JSONRPCServer:
         """
         config = self._config
         authenticates = self._has_guard or config.client_certificates == "required"
-        if not authenticates and not config.allow_noauth_on_public_interfaces and not _is_loopback(config.host_ip):
+        is_local = all(map(is_loopback, config.host_ip.split(",")))
+        if not (authenticates or config.allow_noauth_on_public_interfaces or is_local):
             raise ConfigurationError(
                 f"[json_rpc] host_ip: {config.host_ip} is reachable from other machines, "
                 "and every caller would control all machines; "
@@ -128,14 +129,3 @@ def _http_config(config: JSONRPCConfig, size: int) -> APIConfig:
         max_request_body_size=size,
         request_timeout=config.idle_timeout,
     )
-
-
-def _is_loopback(addresses: str) -> bool:
-    for address in addresses.split(","):
-        try:
-            if not ipaddress.ip_address(address.strip()).is_loopback:
-                return False
-        except ValueError:
-            if address.strip() != "localhost":
-                return False
-    return True

@@ -85,7 +85,13 @@ def add_url_options(url: str, configured: Mapping[str, str]) -> str:
 
     Options in *url* override *configured*, which override our defaults. Other drivers get no options.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        # The message does not quote the URL, because it may contain a password.
+        raise ConfigurationError(
+            "[DEFAULT] transport_url: not a URL; set rabbit://user:password@host:5672/, with an IPv6 address in brackets"
+        ) from None
     options = (
         {**_DEFAULT_OPTIONS, **configured, **dict(parse_qsl(parts.query))}
         if parts.scheme == "rabbit"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from baremetal_interfaces import Deadline
+from baremetal_interfaces.addresses import parse_host
 from baremetal_sdk.auth.allowed_roles import AllowedRoles
 from baremetal_sdk.auth.basic import BasicAuth
 from baremetal_sdk.auth.htpasswd import UserFile
@@ -136,4 +137,12 @@ def _create_transport(config: ConductorConfig) -> MessageTransport:
 
 def _address_with(port: int) -> Callable[[ConductorRecord], Address]:
     """Return a function from a conductor to its address: its host name, and the port that all conductors share."""
-    return lambda conductor: (conductor.hostname, port)
+    return lambda conductor: (_find_host(conductor.hostname), port)
+
+
+def _find_host(hostname: str) -> str:
+    # The name of a conductor can be an IPv6 address in brackets. Any other text fails at the name lookup.
+    try:
+        return parse_host(hostname)
+    except ValueError:
+        return hostname

@@ -49,9 +49,12 @@ class Endpoint(NamedTuple):
     tls: TLSOptions | None = None
 
     def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        port = f":{self.port}" if self.port else ""
-        return f"{self.scheme}://{host}{port}" if self.scheme else f"{host}{port}"
+        # Imported here, because the pool of threads imports this module and needs no addresses.
+        from baremetal_interfaces.addresses import build_url, format_netloc
+
+        if not self.scheme:
+            return format_netloc(self.host, self.port)
+        return build_url(self.scheme, self.host, self.port)
 
 
 class Fault(Enum):

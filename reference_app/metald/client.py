@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from http.client import responses
 from typing import Any
-from urllib.parse import urlsplit
 
 from baremetal_interfaces import BareMetalError, Deadline
+from baremetal_interfaces.addresses import get_host_port, split_url
 from baremetal_interfaces.http import HTTPResponse, HTTPSession
 
 API_VERSION = "1.80"
@@ -42,10 +42,10 @@ class BareMetalClient:
 
         Raises ValueError if *url* is not an HTTP URL. HTTPS is not supported.
         """
-        parts = urlsplit(url)
+        parts = split_url(url)
         if parts.scheme != "http" or parts.hostname is None:
             raise ValueError(f"{url!r} is not an http URL; use http://HOST:PORT")
-        self._host, self._port = parts.hostname, parts.port
+        self._host, self._port = get_host_port(parts)
         self._timeout = timeout
 
     def request(self, method: str, path: str, body: Any = None) -> Any:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from baremetal_sdk.config import ConductorConfig, read_sections
+from baremetal_sdk.store.sqlite_url import build_sqlite_url
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def owns_database(config: ConductorConfig, state: Path) -> bool:
 
 
 def _default_database_url(state: Path) -> str:
-    return f"sqlite:///{state / 'metald.sqlite'}"
+    return build_sqlite_url(state / "metald.sqlite")
 
 
 def _overrides(options: ServeOptions, state: Path, written: dict[str, str]) -> dict[str, dict[str, Any]]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
+from baremetal_sdk.api import bare_metal_api
 from baremetal_sdk.config import APIConfig, HealthcheckConfig
+from baremetal_sdk.errors import ConfigurationError
 from tests.fixtures.api import LATEST, APITestCase
 
 VERSION_HEADER = "X-OpenStack-Ironic-API-Version"
@@ -102,6 +104,21 @@ class TestDiscovery(APITestCase):
 
 class TestPublicEndpoint(APITestCase):
     api = APIConfig(public_endpoint="https://cloud.example/baremetal/")
+
+    def test_an_invalid_public_endpoint_is_named(self) -> None:
+        """An endpoint that no link can begin with is refused when the API is created."""
+        for url in (
+            "cloud.example",
+            "ftp://cloud.example",
+            "https://",
+            "https://[::1",
+            "https://u:tiger@cloud.example",
+            "https://a?b",
+        ):
+            self.conductor.config = dataclasses.replace(self.conductor.config, api=APIConfig(public_endpoint=url))
+            failure = self.assertRaises(ConfigurationError, bare_metal_api, self.conductor)
+            self.assertIn("[api] public_endpoint", str(failure))
+            self.assertNotIn("tiger", str(failure))
 
     def test_links_start_with_the_public_endpoint(self) -> None:
         """[api] public_endpoint takes precedence over the header Host."""

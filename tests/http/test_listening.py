@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from fixtures import TempDir
 
@@ -59,6 +60,20 @@ class TestAddresses(ServerTestCase):
             for host in ("::1", "127.0.0.1"):
                 self.assertIn(b"200 OK", self._answer((host, everywhere.port)))
 
+    def test_ipv6_addresses_may_stand_in_brackets(self) -> None:
+        """An address in brackets is served like one without them, and the URL of the server has brackets."""
+        if not has_ipv6():
+            self.skipTest("this machine has no IPv6 loopback")
+        server = self.configured(host_ip="[::1]")
+        self.assertIn(b"200 OK", self._answer(("::1", server.port)))
+        self.assertEqual(f"http://[::1]:{server.port}", server.url)
+
+    def test_invalid_addresses_are_named(self) -> None:
+        """Text that is no host name and no IP address is refused before any name lookup."""
+        for host in ("http://127.0.0.1", "127.0.0.1:80", "[::1", "a b"):
+            server = HTTPServer(self.app, dataclasses.replace(self.config, host_ip=host))
+            self.assertIn("[api] host_ip", str(self.assertRaises(ConfigurationError, server.start)))
+
     def test_an_unavailable_address_is_named(self) -> None:
         """No other address stays open."""
         server = HTTPServer(self.app, dataclasses.replace(self.config, host_ip="127.0.0.1,192.0.2.1"))
@@ -101,6 +116,14 @@ class TestUnixSockets(ServerTestCase):
         self.assertEqual(f"http+unix://{self.path.replace('/', '%2F')}", server.url)
         server.stop(Deadline.after(PATIENCE))
         self.assertEqual([], os.listdir(os.path.dirname(self.path)))
+
+    def test_the_url_of_a_unix_socket_contains_any_path(self) -> None:
+        """Spaces and characters with a meaning in URLs are quoted in the URL and kept in the path."""
+        path = f"{self.path} a?b#c%41"
+        server = self.configured(unix_socket=path)
+        self.assertEqual(path, unquote(server.url.removeprefix("http+unix://")))
+        self.assertTrue(Path(path).exists())
+        self.assertNotIn(" ", server.url)
 
     def test_the_socket_of_a_live_server_is_not_replaced(self) -> None:
         """The second server fails to start, and the first one continues."""

@@ -7,10 +7,13 @@ import sys
 import tempfile
 from pathlib import Path
 
+from sqlalchemy import make_url
 from testtools import TestCase
 
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.store import MemoryStore, NodeRecord, open_store
+from baremetal_sdk.store.sql.backup import back_up
+from baremetal_sdk.store.sqlite_url import build_sqlite_url, find_sqlite_file
 from tests.fixtures.stores import SteppedClock, new_uuid
 
 
@@ -34,6 +37,28 @@ class FactoryTest(TestCase):
             again = open_store(url, clock=SteppedClock())
             self.assertEqual(node, again.node(node.uuid))
             again.close()
+
+    def test_any_path_of_a_file_has_a_url(self) -> None:
+        """The URL of a path with spaces, question marks or other special characters leads to this file and no other."""
+        with tempfile.TemporaryDirectory() as directory:
+            for name in ("a b", "a?b=c", "a#b", "a%41", "a%zz", "ü&+;", "file:x", "a@b:c"):
+                file = Path(directory) / name / "nodes.db"
+                file.parent.mkdir()
+                url = build_sqlite_url(file)
+                store = open_store(url, clock=SteppedClock())
+                node = store.create_node(NodeRecord(uuid=new_uuid()), fence=None)
+                store.close()
+                self.assertTrue(file.exists(), url)
+                self.assertEqual(file, find_sqlite_file(make_url(url).database))
+                back_up(url, file.with_name("copy.db"))
+                again = open_store(build_sqlite_url(file.with_name("copy.db")), clock=SteppedClock())
+                self.assertEqual(node, again.node(node.uuid))
+                again.close()
+
+    def test_files_in_uris(self) -> None:
+        """A URI of SQLite may be relative, and may have an authority."""
+        for database, file in (("file:a%20b", "a b"), ("file:/a", "/a"), ("file:///a", "/a"), ("file://localhost/a", "/a")):
+            self.assertEqual(Path(file), find_sqlite_file(database))
 
     def test_invalid_url_is_a_configuration_error(self) -> None:
         """The error for an invalid URL names the option."""

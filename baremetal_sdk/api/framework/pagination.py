@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from baremetal_interfaces import InvalidInput
 from baremetal_sdk.api.framework.parameters import Parameter
@@ -108,7 +108,7 @@ def build_page(
 def build_next_link(request: APIRequest, limit: int, marker: str) -> str:
     """Return the URL of the page after the record with the UUID *marker*, with the other query parameters of the request."""
     unchanged = {name: _as_text(value) for name, value in request.query.items() if name not in ("limit", "marker")}
-    return f"{request.base}{request.path}?{urlencode({**unchanged, 'limit': limit, 'marker': marker}, safe=',')}"
+    return f"{request.base}{quote(request.path)}?{urlencode({**unchanged, 'limit': limit, 'marker': marker}, safe=',')}"
 
 
 def _as_text(value: Any) -> str:

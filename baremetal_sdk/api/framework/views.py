@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from operator import attrgetter, itemgetter
 from typing import Annotated, Any, Literal, Protocol, TypedDict
+from urllib.parse import quote
 
 from baremetal_interfaces import InvalidInput, Problem
 from baremetal_sdk.api.framework.parameters import not_acceptable_before, unknown_before
@@ -148,7 +149,7 @@ class FieldSelection:
         return self._add_links(context, rendered, values[-1])
 
     def _add_links(self, context: RenderContext, rendered: dict[str, Any], key: str) -> dict[str, Any]:
-        path = f"{self.path}/{key}"
+        path = f"{self.path}/{quote(str(key), safe='')}"
         rendered[LINKS] = build_links(context.base, path)
         for name in self.subresources:
             rendered[name] = build_links(context.base, f"{path}/{name}")
@@ -280,5 +281,5 @@ def _getter(kind: Callable[..., Callable[[Any], Any]], columns: tuple[str, ...])
 
 
 def build_links(base: str, path: str) -> list[Link]:
-    """Return the links of the resource at *path* below ``/v1/``."""
+    """Return the links of the resource at *path* below ``/v1/``. Names in the path are quoted already."""
     return [{"href": f"{base}/v1/{path}", "rel": "self"}, {"href": f"{base}/{path}", "rel": "bookmark"}]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, TypedDict
-from urllib.parse import urlsplit
 
 from baremetal_interfaces import Busy, InvalidInput, Problem
+from baremetal_interfaces.addresses import is_http_url
 from baremetal_interfaces.secret_fields import mask_secrets
 from baremetal_sdk.api.framework.microversions import MINIMUM
 from baremetal_sdk.api.framework.parameters import Parameter, optional
@@ -208,11 +208,7 @@ def _interface_macs(inventory: Mapping[str, Any]) -> list[str]:
 
 def _check_callback_url(url: str) -> None:
     """Raise ``InvalidInput`` unless *url* is an HTTP URL or empty. An agent that only sends reports has no URL."""
-    try:
-        is_http = urlsplit(url).scheme in ("http", "https")
-    except ValueError:
-        is_http = False
-    if url and not is_http:
+    if url and not is_http_url(url):
         raise InvalidInput([Problem("callback_url", "is not an HTTP URL", "use http://... or https://...")])
 
 

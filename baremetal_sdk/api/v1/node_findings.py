@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
+from urllib.parse import quote
 
 from baremetal_interfaces import InvalidInput, Problem
 from baremetal_sdk.api.framework.parameters import Parameter
@@ -150,4 +151,5 @@ def _render_row(row: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
 
 
 def _render_setting(request: APIRequest, node: NodeRecord, row: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    return {**_render_row(row, names), "links": build_links(request.base, f"nodes/{node.uuid}/bios/{row['name']}")}
+    path = f"nodes/{node.uuid}/bios/{quote(row['name'], safe='')}"
+    return {**_render_row(row, names), "links": build_links(request.base, path)}

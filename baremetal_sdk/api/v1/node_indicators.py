@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, TypedDict
+from urllib.parse import quote
 
 from baremetal_interfaces import IndicatorState, InvalidInput, Problem
 from baremetal_sdk.api.framework.parameters import Parameter
@@ -115,5 +116,5 @@ def _render_indicator(request: APIRequest, component: str, indicator: str, prope
         "component": component,
         "readonly": properties.get("readonly", True),
         "states": [str(state) for state in properties.get("states", ())],
-        "links": build_links(request.base, f"nodes/{request.arguments['node']}/management/indicators/{name}"),
+        "links": build_links(request.base, f"nodes/{request.arguments['node']}/management/indicators/{quote(name, safe='')}"),
     }

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from baremetal_interfaces import VirtualMediaDevice
+from baremetal_interfaces.addresses import split_url
 from baremetal_sdk.api.framework.parameters import Parameter, optional
 from baremetal_sdk.api.framework.request import APIRequest
 from baremetal_sdk.api.framework.routes import route
@@ -25,7 +25,8 @@ def _parse_url(value: Any) -> str:
     """Check the URL of an image and return it. Error messages do not repeat the URL because it may contain a password."""
     url: str = _URL_TEXT.parse(value)
     try:
-        scheme, host = urlsplit(url).scheme, urlsplit(url).hostname
+        parts = split_url(url)
+        scheme, host = parts.scheme, parts.hostname
     except ValueError:
         raise InvalidValue("is not a valid URL", "use a URL with one of the schemes " + ", ".join(SCHEMES)) from None
     if scheme not in SCHEMES:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from baremetal_interfaces import DeployInterface, InvalidInput, PowerState, Problem, Task, Wait, step
+from baremetal_interfaces.addresses import get_host_port, split_url
 from baremetal_sdk.drivers.builtin.network_boot import NetworkBoot
 
 _FIELD = "instance_info/boot_iso"
@@ -55,8 +55,8 @@ def _find_problem(boot_iso: Any) -> Problem | None:
     if not isinstance(boot_iso, str):
         return Problem(_FIELD, f"has to be text, not {type(boot_iso).__name__}", allowed)
     try:
-        url = urlsplit(boot_iso)
-        host, _ = url.hostname, url.port
+        url = split_url(boot_iso)
+        host = get_host_port(url).host
     except ValueError:
         return Problem(_FIELD, "is not a valid URL", allowed)
     if url.scheme not in _SCHEMES:

@@ -13,6 +13,7 @@ from sqlalchemy import URL, make_url
 
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.store.durable_files import flush_file
+from baremetal_sdk.store.sqlite_url import find_sqlite_file
 
 
 def back_up(connection: str, file: Path) -> None:
@@ -29,7 +30,7 @@ def back_up(connection: str, file: Path) -> None:
     try:
         os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         if url.get_backend_name() == "sqlite":
-            _copy_sqlite(Path(url.database or ""), part)
+            _copy_sqlite(find_sqlite_file(url.database), part)
         else:
             _dump(url, part)
         part.rename(file)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
@@ -12,6 +11,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import QueuePool
 
 from baremetal_sdk.errors import ConfigurationError
+from baremetal_sdk.store.sqlite_url import find_sqlite_file
 
 WRITES_OPTION = "baremetal_writes"
 """Name of SQLAlchemy's execution option that marks connections whose transactions write."""
@@ -102,8 +102,8 @@ def explain_sqlite_error(error: BaseException | None, url: URL) -> str | None:
     """Return a text with the cause and the remedy of an SQLite error, or None for an error without a known code."""
     code = _code(error)
     if code == sqlite3.SQLITE_CANTOPEN:
-        directory = Path(url.database or "").parent
-        if not directory.is_dir() and not url.query.get("uri"):
+        directory = find_sqlite_file(url.database).parent
+        if not directory.is_dir():
             return f"the directory {directory} does not exist; create it, or change [database] connection"
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return "another process keeps the file locked; find the process with fuser and end it"

@@ -7,8 +7,8 @@ import json
 import threading
 from dataclasses import replace
 from typing import Any, Self
-from urllib.parse import urlsplit
 
+from baremetal_interfaces.addresses import get_host_port, split_url
 from baremetal_interfaces.cassettes.cassette import Exchange
 from baremetal_interfaces.cassettes.redaction import Redaction
 from baremetal_interfaces.connector import TLSOptions
@@ -30,9 +30,10 @@ class Recorder:
     """
 
     def __init__(self, target: str, redaction: Redaction, tls: TLSOptions | None = None) -> None:
-        parts = urlsplit(target)
+        parts = split_url(target)
+        host, port = get_host_port(parts)
         context = tls_context(tls or TLSOptions()) if parts.scheme == "https" else None
-        self._bmc = HTTPSession(parts.scheme, parts.hostname or "", parts.port, tls=context)
+        self._bmc = HTTPSession(parts.scheme, host, port, tls=context)
         self._redaction = redaction
         self._lock = threading.Lock()
         self.exchanges: list[Exchange] = []

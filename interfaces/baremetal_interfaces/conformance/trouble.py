@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
+from baremetal_interfaces.addresses import get_host_port, split_url
 from baremetal_interfaces.conformance.outcome import NotOffered
 from baremetal_interfaces.conformance.relay import Misbehaviour, Relay
 from baremetal_interfaces.conformance.subject import Subject
@@ -82,8 +83,9 @@ def _target(info_type: type[DriverInfo], driver_info: Mapping[str, Any]) -> tupl
     address, port_option = _options(info_type)
     given = str(driver_info.get(address, ""))
     if "://" in given:
-        parts = urlsplit(given)
-        return parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
+        parts = split_url(given)
+        host, port = get_host_port(parts)
+        return host, port or _PORTS.get(parts.scheme, 0)
     endpoint = info_type.parse(driver_info).endpoint()
     port = endpoint.port or next((option.default for option in info_type.options() if option.name == port_option), None)
     if not isinstance(port, int):

@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from baremetal_interfaces.addresses import format_netloc
 from baremetal_interfaces.connector import Endpoint
 from baremetal_interfaces.deadline import Deadline
 from baremetal_interfaces.http.documents import LARGE_FACTOR, get_max_document_bytes
@@ -249,10 +250,10 @@ class HTTPSession:
         return "".join(f"{name}: {value}\r\n" for name, value in fields.values()).encode("latin-1") + b"\r\n"
 
     def _host_field(self) -> str:
+        # A zone has a meaning on this machine only, so servers do not get it (RFC 6874, section 3).
         host = self.endpoint.host.partition("%")[0]
-        host = f"[{host}]" if ":" in host else host
         default = 443 if self._tls is not None else 80
-        return host if self._port == default else f"{host}:{self._port}"
+        return format_netloc(host, None if self._port == default else self._port)
 
     def _drop(self, sock: DeadlineSocket) -> None:
         with self._lock:

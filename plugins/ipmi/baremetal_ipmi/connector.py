@@ -31,7 +31,7 @@ class IPMIConnector(Connector[IPMISession]):
         """Log in exactly once with the account of *info*, and return the session at the BMC itself."""
         with request_slot(deadline):
             wire = Wire(
-                info.ipmi_address,
+                info.endpoint().host,
                 info.ipmi_port,
                 username=info.ipmi_username,
                 password=info.ipmi_password,

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from baremetal_interfaces import DriverInfo, Endpoint, Problem, option
+from baremetal_interfaces.addresses import parse_host
 from baremetal_ipmi.route import BMC_ADDRESS, Hop, Route
 
 PRIVILEGE_LEVELS = {"CALLBACK": 1, "USER": 2, "OPERATOR": 3, "ADMINISTRATOR": 4}
@@ -69,6 +70,10 @@ class IPMIInfo(DriverInfo):
 
         IPMI allows 16 bytes for the username and 20 for the password.
         """
+        try:
+            parse_host(self.ipmi_address)
+        except ValueError as exc:
+            yield Problem("driver_info/ipmi_address", str(exc), "a host name or an IP address; ipmi_port is the port")
         if len(self.ipmi_username.encode()) > _MAX_USERNAME_BYTES:
             yield Problem("driver_info/ipmi_username", "is too long", f"IPMI allows {_MAX_USERNAME_BYTES} bytes")
         if len(self.ipmi_password.encode()) > _MAX_PASSWORD_BYTES:
@@ -92,7 +97,7 @@ class IPMIInfo(DriverInfo):
 
     def endpoint(self) -> Endpoint:
         """Return the BMC's address, port and account. Controllers behind one BMC have the same endpoint."""
-        return Endpoint("ipmi", self.ipmi_address, self.ipmi_port, self.ipmi_username or None)
+        return Endpoint("ipmi", parse_host(self.ipmi_address), self.ipmi_port, self.ipmi_username or None)
 
     def build_route(self) -> Route | None:
         """Return the route to the target controller, or None if the target is the BMC itself."""

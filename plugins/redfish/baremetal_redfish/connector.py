@@ -6,7 +6,6 @@ import base64
 import contextlib
 import ssl
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
 
 import sushy.exceptions
 
@@ -18,6 +17,7 @@ from baremetal_interfaces import (
     Deadline,
     Fault,
 )
+from baremetal_interfaces.addresses import get_url_path
 from baremetal_interfaces.http import BadAnswer, HTTPSession, HTTPSessionError, TLSFailed, TooLarge, tls_context
 from baremetal_redfish.errors import (
     CredentialsRefused,
@@ -211,7 +211,7 @@ def _find_session_path(response: RedfishResponse) -> str | None:
         except ValueError:
             return None
         path = document.get("@odata.id") if isinstance(document, dict) else None
-    return urlsplit(path).path if isinstance(path, str) and path else None
+    return get_url_path(path) or None if isinstance(path, str) else None
 
 
 class _CopiedResponse:

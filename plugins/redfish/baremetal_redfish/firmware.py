@@ -28,6 +28,7 @@ from baremetal_interfaces import (
     Wait,
     step,
 )
+from baremetal_interfaces.addresses import is_http_url
 from baremetal_interfaces.http import HTTPSessionError
 from baremetal_redfish.connector import RedfishConnector
 from baremetal_redfish.info import RedfishInfo
@@ -169,7 +170,7 @@ def _check_settings(settings: Any, known: Mapping[str, Any]) -> list[dict[str, s
     for index, setting in enumerate(settings):
         where = f"settings/{index}"
         url = setting.get("url") if isinstance(setting, Mapping) else None
-        if not isinstance(url, str) or urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+        if not isinstance(url, str) or not is_http_url(url):
             problems.append(Problem(f"{where}/url", "is not valid", _SETTINGS_FORM))
         elif setting.get("component") not in known:
             allowed = "the components are " + ", ".join(known)

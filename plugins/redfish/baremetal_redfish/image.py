@@ -7,6 +7,7 @@ from typing import Self
 from urllib.parse import unquote, urlsplit
 
 from baremetal_interfaces import InvalidInput, Problem
+from baremetal_interfaces.addresses import format_netloc, get_host_port, split_url
 from baremetal_interfaces.faults import scrub
 
 _SCHEMES = ("http", "https", "nfs")
@@ -36,8 +37,8 @@ class ImageURL:
             raise InvalidInput([Problem(name, "is missing" if not value else "is not text", _ALLOWED)])
         text = value.strip()
         try:
-            parts = urlsplit(text)
-            host, port = parts.hostname, parts.port
+            parts = split_url(text)
+            host, port = get_host_port(parts)
         except ValueError:
             raise InvalidInput([Problem(name, "is not a URL", _ALLOWED)]) from None
         if parts.scheme not in _SCHEMES:
@@ -45,8 +46,7 @@ class ImageURL:
         if not host or any(character.isspace() or not character.isprintable() for character in text):
             wrong = "has no host, or contains characters that are not allowed in a URL"
             raise InvalidInput([Problem(name, wrong, _ALLOWED)])
-        where = (f"[{host}]" if ":" in host else host) + (f":{port}" if port else "")
-        bare = parts._replace(netloc=where)
+        bare = parts._replace(netloc=format_netloc(host, port))
         return cls(
             url=bare.geturl(),
             scheme=parts.scheme,

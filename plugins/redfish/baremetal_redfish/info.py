@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
-from urllib.parse import quote, urlsplit
 
 from baremetal_interfaces import DriverInfo, Endpoint, Problem, TLSOptions, option
-
-SAFE_PATH_CHARACTERS = "/%:@!$&'()*+,;=~-._"
-"""Characters of a path that are not quoted. The percent sign is one, because services send paths that are already quoted."""
+from baremetal_interfaces.addresses import get_host_port, parse_host, split_url
+from baremetal_redfish.paths import quote_path
 
 _TRUE_WORDS = frozenset({"true", "yes", "on", "1", "t", "y"})
 _FALSE_WORDS = frozenset({"false", "no", "off", "0", "f", "n"})
-_HOST_PATTERN = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\.?\Z|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(%[A-Za-z0-9._-]+)?\Z")
 _ALLOWED_ADDRESS = "a host name or an IP address, with https:// or http:// before it and :port behind it as needed"
 
 
@@ -118,7 +114,7 @@ class RedfishInfo(DriverInfo):
         given = (self.redfish_system_id or "").strip().rstrip("/")
         if not given:
             return None
-        path = quote(given, safe=SAFE_PATH_CHARACTERS)
+        path = quote_path(given)
         return path if path.startswith("/") else f"{self.root}Systems/{path}"
 
 
@@ -130,20 +126,21 @@ def _with_text_verify_ca(raw: Mapping[str, Any]) -> Mapping[str, Any]:
 def _parse_address(address: str) -> _Address:
     """Return the parts of a valid address. Raises ValueError with the reason if it is invalid."""
     text = address.strip()
-    if "://" not in text:
-        bare = text.count(":") > 1 and not text.startswith("[")
-        text = f"https://[{text}]" if bare else f"https://{text}"
+    if "://" not in text and text.count(":") > 1 and not text.startswith("["):
+        return _Address("https", parse_host(text), None)
     try:
-        parts = urlsplit(text)
-        host, port = parts.hostname or "", parts.port
+        parts = split_url(text if "://" in text else "https://" + text)
+        host, port = get_host_port(parts)
     except ValueError:
         raise ValueError("is not an address") from None
     if parts.username is not None or parts.password is not None:
         raise ValueError("contains an account; set redfish_username and redfish_password instead")
     if parts.scheme not in ("http", "https"):
         raise ValueError(f"has the scheme {parts.scheme!r}")
-    if not _HOST_PATTERN.match(host) or port == 0:
-        raise ValueError("has no valid host or port")
+    try:
+        host = parse_host(host)
+    except ValueError:
+        raise ValueError("has no valid host or port") from None
     if parts.path.strip("/") or parts.query or parts.fragment:
         raise ValueError("has a path; set redfish_root_prefix to the path of the service")
     return _Address(parts.scheme, host, port)

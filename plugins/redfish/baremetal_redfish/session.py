@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import quote
 
 import sushy.exceptions
 from sushy.resources.system.system import System
 
 from baremetal_interfaces import BMCBusy, Deadline, InvalidInput, Problem, UnexpectedAnswer
 from baremetal_interfaces.http import HTTPSession
-from baremetal_redfish.info import SAFE_PATH_CHARACTERS
+from baremetal_redfish.paths import quote_path
 from baremetal_redfish.response import RedfishResponse
 from baremetal_redfish.transport import Transport
 
@@ -93,7 +92,7 @@ class RedfishSession:
         if len(paths) != 1:
             wrong = "is needed, because the BMC does not have exactly one system"
             raise InvalidInput([Problem("driver_info/redfish_system_id", wrong, _format_paths(paths))])
-        self._only_system = quote(paths[0], safe=SAFE_PATH_CHARACTERS)
+        self._only_system = quote_path(paths[0])
         return self._only_system
 
     def _build_missing_system_error(self, found: str, asked: str | None) -> InvalidInput:

@@ -14,15 +14,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import sushy.exceptions
 
 from baremetal_interfaces import Deadline, request_slot
+from baremetal_interfaces.addresses import build_url, get_host_port, split_url
 from baremetal_interfaces.http import BadAnswer, Broken, HTTPResponse, HTTPSession, HTTPSessionError
 from baremetal_interfaces.sending import current_slots, use_slots
 from baremetal_redfish.errors import CredentialsRefused, PrivilegeMissing, SessionExpired, TransportFailed
-from baremetal_redfish.info import SAFE_PATH_CHARACTERS
+from baremetal_redfish.paths import quote_path
 from baremetal_redfish.response import RedfishResponse
 
 _MAX_REDIRECTS = 3
@@ -288,14 +289,13 @@ class Transport:
         Of a whole URL only the path is used, because a BMC behind a gateway does not know its own address.
         """
         try:
-            parts = urlsplit(path)
+            # Some services write two slashes in front of a path. A URL without a scheme would begin so.
+            parts = urlsplit("/" + path.lstrip("/") if path.startswith("//") else path)
+            absolute = parts.path if parts.path.startswith("/") else urljoin(self._root, parts.path)
+            query = "?" + quote_path(parts.query, "?") if parts.query else ""
+            return quote_path(absolute) + query
         except ValueError:
             raise TransportFailed(BadAnswer(f"the BMC at {self._http.endpoint} links to {path!r}, which is not a path")) from None
-        absolute = parts.path if parts.path.startswith("/") else urljoin(self._root, parts.path)
-        target = quote(absolute, safe=SAFE_PATH_CHARACTERS)
-        if parts.query:
-            target += "?" + quote(parts.query, safe=SAFE_PATH_CHARACTERS + "?")
-        return target
 
     def _find_redirect_target(self, method: str, target: str, response: RedfishResponse) -> str | None:
         """Return the path to which *response* redirects, or None if it is no redirect.
@@ -308,13 +308,17 @@ class Transport:
         if response.status_code not in followed or not location:
             return None
         origin = self._http.endpoint
-        parts = urlsplit(urljoin(f"{origin}{target}", location))
-        destination = (parts.scheme, parts.hostname, parts.port or _DEFAULT_PORTS.get(parts.scheme, 80))
+        try:
+            parts = split_url(urljoin(f"{origin}{target}", location))
+            host, port = get_host_port(parts)
+        except ValueError:
+            raise TransportFailed(BadAnswer(f"{method} {target} at {origin}: it redirects to what is not a URL")) from None
+        destination = (parts.scheme, host, port or _DEFAULT_PORTS.get(parts.scheme, 80))
         if destination != (origin.scheme, origin.host.lower(), origin.port or _DEFAULT_PORTS.get(origin.scheme, 80)):
-            where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+            where = build_url(parts.scheme, host, port)
             wrong = f"{method} {target} at {origin}: it redirects to {where}; give that as redfish_address"
             raise TransportFailed(BadAnswer(wrong))
-        if location.startswith("/"):
+        if location.startswith("/") and not location.startswith("//"):
             return self._resolve_target(location)
         return self._resolve_target(parts._replace(scheme="", netloc="").geturl())
 

@@ -18,6 +18,7 @@ from baremetal_interfaces import (
     VirtualMediaDevice,
     passthru,
 )
+from baremetal_interfaces.addresses import is_http_url
 from baremetal_redfish.connector import RedfishConnector
 from baremetal_redfish.info import RedfishInfo
 from baremetal_redfish.links import follow, get_nested, get_path, iterate_members, read_root
@@ -126,7 +127,7 @@ def _refuse_unknown(others: Mapping[str, Any], allowed: str) -> None:
 
 def _build_subscription(destination: Any, types: Any, context: Any, protocol: Any, headers: Any) -> dict[str, Any]:
     problems: list[Problem] = []
-    if not isinstance(destination, str) or urlsplit(destination).scheme not in ("http", "https"):
+    if not isinstance(destination, str) or not is_http_url(destination):
         problems.append(Problem("Destination", "is not valid", "it has to be a URL, and most services require https"))
     if not isinstance(types, list | tuple) or not types or not all(isinstance(kind, str) for kind in types):
         problems.append(Problem("EventTypes", f"{types!r} is not valid", "a list of event types"))

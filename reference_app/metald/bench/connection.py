@@ -10,7 +10,8 @@ import contextlib
 import socket
 import ssl
 from typing import BinaryIO, NamedTuple
-from urllib.parse import urlsplit
+
+from baremetal_interfaces.addresses import format_netloc, get_host_port, split_url
 
 _MAX_LINE_BYTES = 65536
 
@@ -34,14 +35,14 @@ class ServerAddress:
     """
 
     def __init__(self, url: str, *, cacert: str | None = None, insecure: bool = False, timeout: float = 60.0) -> None:
-        parts = urlsplit(url)
+        parts = split_url(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
             raise ValueError(
                 f"{url!r} is not the URL of an API: use http://HOST:PORT or https://HOST:PORT, without a user name or password"
             )
         self.url = url.rstrip("/")
-        self.host = parts.hostname
-        self.port = parts.port or (443 if parts.scheme == "https" else 80)
+        self.host, port = get_host_port(parts)
+        self.port = port or (443 if parts.scheme == "https" else 80)
         self.prefix = parts.path.rstrip("/")
         self.timeout = timeout
         self.tls: ssl.SSLContext | None = None
@@ -60,8 +61,7 @@ class ServerAddress:
     @property
     def netloc(self) -> str:
         """Host and port, as the ``Host`` header holds them."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
+        return format_netloc(self.host, self.port)
 
 
 class BenchConnection:

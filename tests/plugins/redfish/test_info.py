@@ -21,6 +21,9 @@ class TestAddress(TestCase):
             ("http://192.0.2.1:8000/", ("http", "192.0.2.1", 8000)),
             ("https://[2001:db8::1]:444", ("https", "2001:db8::1", 444)),
             ("2001:db8::1", ("https", "2001:db8::1", None)),
+            ("[2001:0db8:0::1]", ("https", "2001:db8::1", None)),
+            ("https://[fe80::1%25eth0]:444", ("https", "fe80::1%eth0", 444)),
+            ("fe80::1%eth0", ("https", "fe80::1%eth0", None)),
             (" BMC.example ", ("https", "bmc.example", None)),
         ):
             endpoint = info(address).endpoint()
@@ -31,7 +34,9 @@ class TestAddress(TestCase):
         for address, wrong in (
             ("ftp://bmc.example", "scheme 'ftp'"),
             ("bmc.example:99999", "is not an address"),
-            ("bmc.example:0", "no valid host or port"),
+            ("bmc.example:0", "is not an address"),
+            ("https://[2001:db8::1", "is not an address"),
+            ("1:2:3", "is not an IPv6 address"),
             ("https://", "no valid host or port"),
             ("two words", "no valid host or port"),
             ("https://bmc.example/redfish/v1", "redfish_root_prefix"),

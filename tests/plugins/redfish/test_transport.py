@@ -52,6 +52,24 @@ class TestRequests(TransportTestCase):
         self.assertEqual({"v": 1}, transport.read_document("/a%20b/%C3%BC#/x"))
         self.assertRaises(TransportFailed, transport.read_document, "http://[")
 
+    def test_odd_paths_are_requested(self) -> None:
+        """A stray percent sign, quotes, question marks and doubled slashes in a link lead to a valid request."""
+        for link, target in (
+            ('/Systems/100%/a"b', "/Systems/100%25/a%22b"),
+            ("/Systems/a%2Fb?$expand=. x", "/Systems/a%2Fb?$expand=.%20x"),
+            ("//redfish/v1/Systems", "/redfish/v1/Systems"),
+            ("/a<b>[c]|{d}^", "/a%3Cb%3E%5Bc%5D%7C%7Bd%7D%5E"),
+        ):
+            self.assertEqual({"v": 1}, self.transport(documents({target: answer(b'{"v": 1}')})).read_document(link))
+
+    def test_links_without_an_encoding_are_refused(self) -> None:
+        """A link or a redirect that cannot be requested is an invalid response and not an internal error."""
+        for link in ("/a\ud800", "http://[::1", "http://host]/a?b"):
+            self.assertRaises(TransportFailed, self.transport(answering(answer())).read_document, link)
+        for location in ("http://[::1/a", "http://127.0.0.1:port/a", "//[/"):
+            moved = answer(status="307 Moved", headers=f"Location: {location}\r\n")
+            self.assertRaises(TransportFailed, self.transport(answering(moved)).get, "/a")
+
     def test_costly_documents_are_refused(self) -> None:
         """A document with too many values or levels fails with its limit, also as the body of an error."""
         costly = b'{"a":[' + b'{"b":1},' * 100_000 + b"1]}"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from baremetal_fake.access import MachineAccess
 from baremetal_interfaces import Conflict, ConsoleAccess, ConsoleInterface, Task
+from baremetal_interfaces.addresses import build_url
 
 
 class FakeConsole(MachineAccess, ConsoleInterface):
@@ -22,7 +25,7 @@ class FakeConsole(MachineAccess, ConsoleInterface):
         with self.bmc(task) as bmc:
             if not bmc.machine.console_enabled:
                 raise Conflict(f"the console of node {task.node.label} is not started; start it first")
-            return ConsoleAccess("fake", f"fake://{bmc.machine.name}/console")
+            return ConsoleAccess("fake", build_url("fake", quote(bmc.machine.name), path="/console"))
 
     def _enable(self, task: Task, enabled: bool) -> None:
         with self.bmc(task) as bmc:

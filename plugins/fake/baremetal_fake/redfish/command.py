@@ -21,6 +21,7 @@ from baremetal_fake.redfish.exchange import ROOT
 from baremetal_fake.redfish.plan import ServicePlan
 from baremetal_fake.redfish.shards import ShardFailed, Shards, run_shard
 from baremetal_interfaces import InvalidInput
+from baremetal_interfaces.addresses import build_url
 
 SPARE_DESCRIPTORS = 64
 """Number of file descriptors that each process of the service reserves for purposes other than its BMC addresses."""
@@ -160,8 +161,7 @@ def _free_port(address: str) -> int:
 
 def _ready_message(plan: ServicePlan, port: int, processes: int) -> dict[str, Any]:
     """Return the JSON object that the command prints when all BMCs listen. ``urls`` holds one URL for each BMC address."""
-    hosts = [f"[{address}]" if ":" in address else address for address in plan.addresses]
-    urls = [f"{'https' if plan.certificate else 'http'}://{host}:{port}" for host in hosts]
+    urls = [build_url("https" if plan.certificate else "http", address, port) for address in plan.addresses]
     return {
         "ready": True,
         "url": urls[0],

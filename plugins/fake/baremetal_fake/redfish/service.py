@@ -24,6 +24,7 @@ from baremetal_fake.redfish.images import check_image
 from baremetal_fake.redfish.options import BMCOptions
 from baremetal_fake.redfish.routing import NAME, Router
 from baremetal_fake.redfish.statistics import Statistics
+from baremetal_interfaces.addresses import build_url
 
 LISTEN_BACKLOG = 1024
 """Maximum number of connections that wait to be accepted at one address."""
@@ -91,8 +92,7 @@ class RedfishService(BackgroundService):
     def url_of(self, index: int) -> str:
         """Return the URL of the BMC that manages machine *index*."""
         address = self.addresses[index if len(self.addresses) > 1 else 0]
-        host = f"[{address}]" if ":" in address else address
-        return f"{'https' if self._tls else 'http'}://{host}:{self.port}"
+        return build_url("https" if self._tls else "http", address, self.port)
 
     def system_path(self, index: int = 0) -> str:
         """Return the URL path of the Redfish system of machine *index*."""
