@@ -16,7 +16,7 @@ from baremetal_sdk.concurrency.pool import ElasticPool
 from baremetal_sdk.conductor.components import Components, Overrides, lanes_for
 from baremetal_sdk.conductor.periodic_jobs import PERIODIC_JOBS, SIGNS_OF_LIFE
 from baremetal_sdk.conductor.readings import conductor_readings
-from baremetal_sdk.conductor.shutdown import Shutdown, run_safely
+from baremetal_sdk.conductor.shutdown import LAST_STEPS_S, Shutdown, run_safely
 from baremetal_sdk.conductor.signals import Command, CommandQueue, receive_signals
 from baremetal_sdk.config import ConductorConfig
 from baremetal_sdk.drivers.catalog import DriverCatalog
@@ -127,6 +127,8 @@ class Conductor:
     def stop(self, timeout: float | None = None) -> None:
         """Stop all components in reverse order within *timeout* seconds. Tasks that do not end are logged and left behind.
 
+        The method returns at most 4 s after *timeout*, even if a log handler blocks.
+
         *timeout* defaults to ``[conductor] graceful_shutdown_timeout``. Stopping a stopped conductor does nothing.
         """
         components = self._components
@@ -134,14 +136,18 @@ class Conductor:
             return
         self._stopping = True
         self._commands.send(Command.STOP)
+        seconds = self.config.conductor.graceful_shutdown_timeout if timeout is None else timeout
         try:
-            self._stop(components, timeout)
+            # In a thread, because a step that logs to a blocked handler of the host application never returns.
+            arguments = ("stopping the conductor", self._stop, components, seconds)
+            stopping = threading.Thread(target=run_safely, args=arguments, name="conductor-stop", daemon=True)
+            stopping.start()
+            stopping.join(seconds + LAST_STEPS_S + 1.0)
         finally:
             self._components, self._stopping, self.ready = None, False, False
             self._commands.send(Command.STOPPED)
 
-    def _stop(self, components: Components, timeout: float | None) -> None:
-        seconds = self.config.conductor.graceful_shutdown_timeout if timeout is None else timeout
+    def _stop(self, components: Components, seconds: float) -> None:
         shutdown = Shutdown(components, Deadline.after(seconds, self.clock.monotonic))
         if self.ready:
             run_safely("leaving nodes to other conductors", shutdown.leave_cluster, self.rpc_server)
@@ -160,13 +166,15 @@ class Conductor:
     def run(self, ready: Callable[[], None] | None = None, reload: Callable[[], ConductorConfig] | None = None) -> None:
         """Start, call *ready*, serve until SIGTERM, SIGINT or :meth:`stop`, then stop and return.
 
-        A second SIGTERM or SIGINT during the stop returns without waiting for tasks.
+        A second SIGTERM or SIGINT during the stop returns without waiting for tasks. If this method does not return within 0.3 s
+        after it, or within ``graceful_shutdown_timeout`` and 5 s after the first one, for example because a log handler blocks,
+        the process ends at once. :func:`~baremetal_sdk.conductor.process_exit.end_process_within` bounds the rest of the program.
         SIGHUP applies the configuration that *reload* returns. An error in *reload* is logged and changes nothing. A stop
         signal during the start takes effect after the start; a second one interrupts it. Signal handlers are installed
         while the method runs, so it must be called in the main thread.
         """
         self._commands = CommandQueue()
-        with receive_signals(self._commands):
+        with receive_signals(self._commands, lambda: self.config.conductor.graceful_shutdown_timeout):
             self._commands.is_starting = True
             self.start()
             self._commands.is_starting = False
@@ -336,7 +344,7 @@ class Conductor:
 
     def _stop_interruptibly(self) -> None:
         """Stop in another thread while this thread receives signals. Return without waiting for tasks at a second stop signal."""
-        stopping = threading.Thread(target=self.stop, name="conductor-stop", daemon=True)
+        stopping = threading.Thread(target=self.stop, name="conductor-stop-command", daemon=True)
         # Unless a stop is already running, self.stop() sends one STOP itself: that one is not a second signal.
         own_stop_pending = self._components is not None and not self._stopping
         stopping.start()

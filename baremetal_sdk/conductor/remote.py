@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import queue
-import signal
 from collections.abc import Callable
 from typing import Any, Self
 
 from baremetal_interfaces import Deadline
 from baremetal_sdk.clock import Clock, SystemClock
 from baremetal_sdk.concurrency.monkey_patching import refuse_monkey_patching
+from baremetal_sdk.conductor.shutdown import StopSteps
+from baremetal_sdk.conductor.signals import CommandQueue, receive_signals
 from baremetal_sdk.config import ConductorConfig
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.lifecycle import Service
@@ -26,6 +26,8 @@ from baremetal_sdk.store.factory import open_store
 from baremetal_sdk.store.protocol import Store
 
 LOG = get_logger(__name__)
+CLOSE_TIMEOUT_S = 5.0
+"""Maximum seconds for closing the RPC client, and for closing the store."""
 
 
 class RemoteBackend:
@@ -55,7 +57,6 @@ class RemoteBackend:
         self._rpc: RemoteClient | None = None
         self._added: list[Service] = []
         self._running: list[Service] = []
-        self._signals: queue.SimpleQueue[int] = queue.SimpleQueue()
 
     def add(self, service: Service) -> None:
         """Add a service that starts and stops with the backend, such as an ``APIServer``."""
@@ -120,39 +121,42 @@ class RemoteBackend:
         )
 
     def stop(self, timeout: float | None = None) -> None:
-        """Stop all services within *timeout* seconds (default: ``graceful_shutdown_timeout``). A passed store stays open."""
-        seconds = self.config.conductor.graceful_shutdown_timeout if timeout is None else timeout
-        deadline = Deadline.after(seconds)
+        """Stop all services within *timeout* seconds (default: ``graceful_shutdown_timeout``). A passed store stays open.
+
+        A service that fails or does not return in time is logged and left behind.
+        """
+        steps = StopSteps(Deadline.after(self.config.conductor.graceful_shutdown_timeout if timeout is None else timeout))
         for service in reversed(self._running):
-            service.stop(deadline)
+            steps.run(f"stopping {type(service).__name__}", service.stop, steps.deadline)
         self._running.clear()
         self.ready = False
         rpc, self._rpc = self._rpc, None
         if rpc is not None:
             self.monitoring.stop()
-            rpc.close()
+            # The message bus may be away, and oslo.messaging then waits for it.
+            steps.run("closing the RPC client", rpc.close, limit=CLOSE_TIMEOUT_S)
         store, self._store = self._store, None
         if store is not None and self._given_store is None:
-            store.close()
+            steps.run("closing the store", store.close, limit=CLOSE_TIMEOUT_S)
 
     def run(self, ready: Callable[[], None] | None = None) -> None:
-        """Start, call *ready*, serve until SIGTERM or SIGINT, then stop. Must be called in the main thread."""
-        handlers = {number: signal.signal(number, self._on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
-        try:
+        """Start, call *ready*, serve until SIGTERM or SIGINT, then stop. Must be called in the main thread.
+
+        A second SIGTERM or SIGINT ends the process at once. It also ends ``graceful_shutdown_timeout`` and 5 s after the first
+        one if this method does not return, for example because a log handler blocks.
+        """
+        commands = CommandQueue()
+        with receive_signals(commands, lambda: self.config.conductor.graceful_shutdown_timeout, reloads=False):
+            commands.is_starting = True
             self.start()
+            commands.is_starting = False
             try:
                 if ready is not None:
                     ready()
-                self._signals.get()
+                commands.receive()
             finally:
                 LOG.info("stopping")
                 self.stop()
-        finally:
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
-
-    def _on_signal(self, number: int, frame: object) -> None:
-        self._signals.put(number)
 
     def __enter__(self) -> Self:
         self.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -23,6 +24,29 @@ LOGOUT_TIMEOUT_S = 5.0
 """Seconds for logging out of all BMCs."""
 MIN_STEP_TIMEOUT_S = 1.0
 """Minimum seconds for each step of a shutdown, also after the deadline."""
+LAST_STEPS_S = 3.0
+"""Maximum seconds for all steps together after the deadline."""
+
+
+class StopSteps:
+    """The steps of a stop. They share *deadline*, and a few seconds after it for steps that have not begun by then."""
+
+    def __init__(self, deadline: Deadline) -> None:
+        self.deadline = deadline
+        self._last = Deadline.after(max(deadline.remaining(), 0.0) + LAST_STEPS_S)
+
+    def run(self, description: str, function: Callable[..., Any], *args: Any, limit: float = math.inf) -> None:
+        """Call *function* in a thread and wait for its end, for at most *limit* seconds. Log its error.
+
+        If it does not return before the deadline, log this and return. Each step has at least one second, but all steps after
+        the deadline together have at most three.
+        """
+        thread = threading.Thread(target=run_safely, args=(description, function, *args), name="shutdown-step", daemon=True)
+        thread.start()
+        remaining = max(self.deadline.remaining(), min(MIN_STEP_TIMEOUT_S, self._last.remaining()), 0.0)
+        thread.join(min(remaining, limit))
+        if thread.is_alive():
+            LOG.error("%s did not finish in time; continuing shutdown", description)
 
 
 class Shutdown:
@@ -31,6 +55,7 @@ class Shutdown:
     def __init__(self, components: Components, deadline: Deadline) -> None:
         self._components = components
         self._deadline = deadline
+        self._steps = StopSteps(deadline)
 
     def leave_cluster(self, rpc_server: RPCServer | None) -> None:
         """Leave the cluster if other conductors live, so that they take over waiting nodes and later steps of runs.
@@ -76,15 +101,8 @@ class Shutdown:
         self.run_step("leaving the cluster", components.membership.leave)
 
     def run_step(self, description: str, function: Callable[..., Any], *args: Any) -> None:
-        """Call *function* in a thread and wait for its end. Log its error.
-
-        If it does not return before the deadline, log this and return. Each step has at least one second.
-        """
-        thread = threading.Thread(target=run_safely, args=(description, function, *args), name="conductor-shutdown", daemon=True)
-        thread.start()
-        thread.join(max(self._deadline.remaining(), MIN_STEP_TIMEOUT_S))
-        if thread.is_alive():
-            LOG.error("%s did not finish in time; continuing shutdown", description)
+        """Call *function* in a thread and wait for its end, but not much longer than until the deadline. Log its error."""
+        self._steps.run(description, function, *args)
 
     def _drain(self) -> None:
         """Wait for running tasks, cancel those left near the deadline, and log the stragglers."""

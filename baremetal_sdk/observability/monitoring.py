@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol, runtime_checkable
 
@@ -43,14 +44,16 @@ class Monitoring:
     def start(self, store: Any) -> None:
         """Begin to publish metrics and to observe the database.
 
-        Register the collector with the registry, add the number of nodes in *store* by provision state, and observe the
-        transactions and connections of the store's database, if it has one.
+        Register the collector with the registry, add the metrics of log handlers and the number of nodes in *store* by provision
+        state, and observe the transactions and connections of the store's database, if it has one.
         """
         registry, collector = self._registry, self._collector
         if registry is not None:
             registry.register(collector)
             self._undo_functions.append(lambda: registry.unregister(collector))
             self.add_source(NodeCounts(store.provision_states).readings)
+            for handler in logging.getLogger().handlers:
+                self.add_component(handler)
         database = getattr(store, "database", None)
         if database is not None and self._observers:
             # The host application may own the store and use it after the stop, so stop() removes the observers again.

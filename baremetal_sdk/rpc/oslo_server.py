@@ -12,6 +12,8 @@ from baremetal_sdk.rpc.handler import MessageHandler
 from baremetal_sdk.rpc.oslo_bus import TOPIC, create_transport
 
 LOG = get_logger(__name__)
+_BROKER_TIMEOUT_S = 2.0
+"""Maximum seconds to wait for the broker during a stop."""
 _BUSY_THREADS = 4
 """Number of additional threads, which reject calls as busy while all other threads work."""
 
@@ -50,7 +52,10 @@ class OsloServer:
             # server.stop() has no timeout and can wait for a broker that is down, so a thread runs it.
             stopping = threading.Thread(target=self._stop_server, args=(server,), name="rpc-stop", daemon=True)
             stopping.start()
-            stopping.join(deadline.remaining())
+            stopping.join(min(deadline.remaining(), _BROKER_TIMEOUT_S))
+            if stopping.is_alive() and self._bus_endpoint.wait_until_idle(deadline):
+                # No call runs any more. A broker that is down must not use up the time of the next steps.
+                stopping.join(min(deadline.remaining(), _BROKER_TIMEOUT_S))
             if stopping.is_alive():
                 LOG.warning("RPC server did not stop in time (running calls, or the message bus is down); continuing shutdown")
 
@@ -68,15 +73,27 @@ class _BusEndpoint:
 
     def __init__(self, handler: MessageHandler, max_calls: int) -> None:
         self._handler = handler
-        self._capacity = threading.Semaphore(max_calls)
+        self._capacity = max_calls
+        self._running = 0
+        self._changed = threading.Condition()
 
     def answer(self, context: Any, message: str) -> str | None:
         """Execute a message and return the response, or None if it needs none. Without free capacity, reject it as busy."""
         data = message.encode()
-        if not self._capacity.acquire(blocking=False):
+        with self._changed:
+            is_busy = self._running >= self._capacity
+            self._running += not is_busy
+        if is_busy:
             return self._handler.busy(data).decode()
         try:
             answer = self._handler.answer(data)
         finally:
-            self._capacity.release()
+            with self._changed:
+                self._running -= 1
+                self._changed.notify_all()
         return None if answer is None else answer.decode()
+
+    def wait_until_idle(self, deadline: Deadline) -> bool:
+        """Wait until no message is processed, at most until *deadline*. Return whether none is."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._running == 0, max(deadline.remaining(), 0.0))

@@ -14,6 +14,9 @@ from pathlib import Path
 from metald import import_guard
 from metald.bench.arguments import add_bench
 
+_SERVICES = ("serve", "api", "conductor")
+_EXIT_TIMEOUT_S = 3.0
+"""Maximum seconds from the end of a service to the end of its process."""
 _CONFIG_FILE_HELP = "configuration file; may be repeated: options in later files override those in earlier files"
 _STATE_DIR_HELP = "directory for database, key and lock file (default: $XDG_STATE_HOME/metald, or ~/.local/state/metald)"
 
@@ -21,7 +24,8 @@ _STATE_DIR_HELP = "directory for database, key and lock file (default: $XDG_STAT
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the metald command in *arguments* (default: those of the process), and return its exit code.
 
-    Return 1 if Eventlet or gevent is already imported, and 130 after Ctrl-C.
+    Return 1 if Eventlet or gevent is already imported, and 130 after Ctrl-C. The process of a service ends at most 3 s after its
+    service. If threads are left, its exit code is 3.
     """
     try:
         import_guard.refuse_imports()
@@ -31,9 +35,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = build_parser().parse_args(arguments)
     command = _COMMANDS[chosen.command]
     try:
-        return command(chosen)
+        code = command(chosen)
     except KeyboardInterrupt:
-        return 130
+        code = 130
+    if arguments is None and chosen.command in _SERVICES:
+        _bound_exit(code)
+    return code
+
+
+def _bound_exit(code: int) -> None:
+    """End this process within seconds, also if a library's exit hook waits for threads that never end."""
+    from baremetal_sdk.conductor.process_exit import UNFINISHED, end_process_within
+
+    end_process_within(_EXIT_TIMEOUT_S, code or UNFINISHED)
 
 
 def build_parser() -> argparse.ArgumentParser:

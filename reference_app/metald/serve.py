@@ -6,6 +6,7 @@ import errno
 import logging
 import os
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from baremetal_interfaces import BareMetalError
 from baremetal_sdk.config import ConductorConfig, find_unknown_options
 from baremetal_sdk.context import RequestIdFilter
 from baremetal_sdk.errors import ConfigurationError
-from baremetal_sdk.logs import RecordCleaner, get_logger
+from baremetal_sdk.logs import get_logger
 from baremetal_sdk.observability.json_log import JSONFormatter
+from baremetal_sdk.observability.log_handler import LogHandler
 from baremetal_sdk.observability.redaction import RedactingFilter
 from baremetal_sdk.rpc import oslo_notifications
 from metald.app import run_all_in_one
@@ -62,13 +64,26 @@ def start_logging(debug: bool) -> None:
 
     The level is DEBUG if *debug* is true, otherwise INFO.
     """
-    handler = logging.StreamHandler(sys.stderr)
+    handler = LogHandler()
     handler.setFormatter(logging.Formatter(_LOG_FORMAT))
     handler.addFilter(RequestIdFilter())
     handler.addFilter(RedactingFilter())
-    handler.addFilter(RecordCleaner())
     logging.basicConfig(handlers=[handler])
+    logging.captureWarnings(True)
+    # Python would write these errors to standard error itself, in the thread that made them.
+    threading.excepthook = _log_thread_error
+    sys.unraisablehook = _log_unraisable_error
     _set_level(debug)
+
+
+def _log_thread_error(args: threading.ExceptHookArgs) -> None:
+    if args.exc_type is not SystemExit and args.exc_value is not None:
+        name = args.thread.name if args.thread is not None else "-"
+        LOG.error("thread %s ended with an error", name, exc_info=args.exc_value)
+
+
+def _log_unraisable_error(args: sys.UnraisableHookArgs) -> None:
+    LOG.error("%s: %r", args.err_msg or "error ignored", args.object, exc_info=args.exc_value)
 
 
 def _set_format(as_json: bool) -> None:

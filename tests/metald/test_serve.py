@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import stat
+import subprocess
 import sys
 import threading
 import urllib.request
@@ -16,6 +17,7 @@ from typing import Any
 from fixtures import TempDir
 from testtools import TestCase
 
+from metald.client import BareMetalClient
 from metald.machine_lifecycle import FinishedTransition, MachineLifecycle
 from metald.processes import Child
 from metald.simulation import build_redfish_machine
@@ -42,6 +44,22 @@ class ServingTest(TestCase):
         service = self.useFixture(Service())
         service.child.send(signal.SIGINT)
         self.assertEqual(0, service.child.wait(30.0))
+
+    def test_a_stalled_log_reader_blocks_neither_changes_nor_the_stop(self) -> None:
+        """With a pipe that nobody reads as standard error, changes are answered, and SIGTERM ends the process."""
+        reader, writer = os.pipe()
+        self.addCleanup(os.close, reader)
+        state = self.useFixture(TempDir()).path
+        command = [sys.executable, "-m", "metald", "serve", "--port", "0", "--state-dir", state]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=writer, text=True) as process:
+            self.addCleanup(process.kill)
+            os.close(writer)
+            assert process.stdout is not None
+            client = BareMetalClient(process.stdout.readline().removeprefix("metald ready: ").strip())
+            for _ in range(300):
+                client.create_node({"driver": "fake-hardware"})
+            process.terminate()
+            self.assertEqual(0, process.wait(60.0))
 
     def test_nodes_survive_a_restart(self) -> None:
         """A service that starts on the same state directory has the same nodes, including their secrets."""

@@ -145,6 +145,7 @@ SENSOR_READING = _gauge(
 SENSORS_LEFT_OUT = _gauge("sensors_left_out", "Sensors without a time series, because of the limit metrics_series.")
 DATABASE_CONNECTIONS = _gauge("database_connections", "Connections to the database.", "state")
 HTTP_CONNECTIONS = _gauge("http_connections", "Open connections of HTTP clients.")
+LOG_RECORDS_DROPPED = _counter("log_records_dropped", "Log records that were dropped (kind: audit or other).", "kind")
 NODES = _gauge("nodes", "Nodes of all conductors, by provision state. Each process reports the same number.", "provision_state")
 EVENT_STREAMS = _gauge("event_streams", "Open event streams.")
 EVENT_STREAMS_ENDED = _counter("event_streams_ended", "Closed event streams, by reason.", "reason")
@@ -157,4 +158,5 @@ METRICS: tuple[Metric, ...] = (
     LEASES_HELD, LEASE_AGE, LEASE_CONFLICTS, LEASES_LOST, BMC_SESSIONS, BMCS_BACKED_OFF, POWER_SYNC_NODES, POWER_SYNC_LAG,
     SENSOR_NODES, SENSOR_LAG, SENSOR_READING, SENSORS_LEFT_OUT,
     DATABASE_CONNECTIONS, HTTP_CONNECTIONS, NODES, EVENT_STREAMS, EVENT_STREAMS_ENDED, EVENT_STREAMS_REFUSED, EVENTS_SENT,
+    LOG_RECORDS_DROPPED,
 )  # fmt: skip
