@@ -49,6 +49,7 @@ from baremetal_sdk.services.vifs import VIFs
 from baremetal_sdk.services.virtual_media import VirtualMedia
 from baremetal_sdk.store.factory import connection_pool_size, open_store
 from baremetal_sdk.store.protocol import Store
+from baremetal_sdk.store.sealed_columns import seal_columns
 from baremetal_sdk.store.secrets import EnvironmentBox, FernetBox, PlainBox, SecretBox
 from baremetal_sdk.tasks.change_listeners import ChangeListeners
 from baremetal_sdk.tasks.dependencies import TaskDependencies
@@ -90,6 +91,7 @@ class Components:
             )
         secrets = overrides.secrets or _create_secret_box(config, overrides.store)
         self.store: Store = overrides.store or _open_store(config, clock)
+        seal_columns(self.store, secrets)
         self.owns_pool = overrides.pool is None
         size = options.workers_pool_size
         self.pool = overrides.pool or ElasticPool(size, lanes_for(size), name="conductor")

@@ -7,6 +7,7 @@ from baremetal_sdk.logs import get_logger
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.node import NodeUpdate
 from baremetal_sdk.store.records.query import NodeQuery, Row
+from baremetal_sdk.store.sealed_columns import SealingStore
 from baremetal_sdk.store.secrets import FernetBox, SecretBox
 
 LOG = get_logger(__name__)
@@ -37,6 +38,10 @@ class KeyRotation:
         """
         if not isinstance(self._box, FernetBox):
             return 0
+        if isinstance(self._store, SealingStore):
+            count = self._store.renew_seals()
+            if count:
+                LOG.info("secrets in columns of %d rows were sealed again with the first key", count)
         rows = self._store.nodes(NodeQuery(fields=("uuid", "revision", "sealed_secrets")))
         outdated = [row for row in rows if row.sealed_secrets is not None and not self._box.is_current(row.sealed_secrets)]
         sealed = 0

@@ -24,6 +24,8 @@ from baremetal_sdk.rpc.remote import RemoteClient
 from baremetal_sdk.services.catalogue import SERVICES
 from baremetal_sdk.store.factory import open_store
 from baremetal_sdk.store.protocol import Store
+from baremetal_sdk.store.sealed_columns import seal_columns
+from baremetal_sdk.store.secrets import EnvironmentBox, FernetBox, KeylessBox, PlainBox, SecretBox
 
 LOG = get_logger(__name__)
 CLOSE_TIMEOUT_S = 5.0
@@ -94,6 +96,7 @@ class RemoteBackend:
             )
         self._store = self._given_store or self._open_store()
         try:
+            seal_columns(self._store, self._secret_box())
             versions = collect_versions(*SERVICES)
             self._rpc = transports.create_client(
                 self.config, self._store, self.clock, versions, telemetry=self.monitoring.telemetry
@@ -107,6 +110,15 @@ class RemoteBackend:
         except BaseException:
             self.stop(0.0)
             raise
+
+    def _secret_box(self) -> SecretBox:
+        """Return the box with the conductors' key. Without the option, secrets in columns are masks, and none is written."""
+        if self._given_store is not None:
+            return PlainBox()
+        database = self.config.database
+        if database.secret_key_env is not None:
+            return EnvironmentBox(database.secret_key_env)
+        return KeylessBox() if database.secret_key_file is None else FernetBox(database.secret_key_file)
 
     def _open_store(self) -> Store:
         """Open the store with one connection per thread, because API threads spend most of their time in the database."""

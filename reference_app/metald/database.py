@@ -13,6 +13,8 @@ from baremetal_sdk.doctor import Outcome
 from baremetal_sdk.doctor.database import examine_database
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.store import open_store
+from baremetal_sdk.store.sealed_columns import seal_columns
+from baremetal_sdk.store.secrets import EnvironmentBox, FernetBox
 from baremetal_sdk.store.sql.backup import back_up
 from metald.settings import ServeOptions, load_config
 from metald.state_directory import default_directory
@@ -42,10 +44,19 @@ def run_database_action(action: str, config_files: Sequence[Path], state_dir: Pa
 def _upgrade(config: ConductorConfig) -> int:
     """Upgrade the database schema and return exit code 0.
 
-    Running processes can continue: a new schema only adds columns and tables that they do not need.
+    The secrets in rows of earlier releases are encrypted. Running processes can continue: a new schema only adds columns and
+    tables that they do not need. Processes of releases that do not encrypt these secrets have to be stopped before.
     """
-    open_store(config.database.connection).close()
-    print("the database schema is up to date")
+    database = config.database
+    store = open_store(database.connection)
+    try:
+        if database.secret_key_env is not None:
+            seal_columns(store, EnvironmentBox(database.secret_key_env))
+        elif database.secret_key_file is not None:
+            seal_columns(store, FernetBox(database.secret_key_file))
+    finally:
+        store.close()
+    print("the database schema is up to date, and the secrets in the database are encrypted")
     return 0
 
 

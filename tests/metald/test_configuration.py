@@ -13,6 +13,7 @@ from testtools import TestCase
 
 from baremetal_sdk.config import ConductorConfig, find_unknown_options, list_known_options, read_sections
 from baremetal_sdk.store import NodeRecord
+from baremetal_sdk.store.secrets import FernetBox
 from baremetal_sdk.store.sql.backup import back_up
 from baremetal_sdk.store.sql.store import SQLStore
 from tests.fixtures.metald_service import metald
@@ -104,7 +105,7 @@ class TestDatabase(FilesCase):
     def test_a_database_is_upgraded_checked_and_backed_up(self) -> None:
         """``check`` fails until ``upgrade`` has run. A backup has the data and is readable by its owner only."""
         self.assertEqual(1, self.db("check")[0])
-        (self.directory / "secret.key").write_bytes(b"k")
+        FernetBox(self.directory / "secret.key")
         self.assertEqual(0, self.db("upgrade")[0])
         self.assertEqual(0, self.db("check")[0])
         store = SQLStore(f"sqlite:///{self.directory}/metald.sqlite")

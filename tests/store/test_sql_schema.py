@@ -31,7 +31,8 @@ BOUND = 60.0
 OPENER = """
 import sys
 from baremetal_sdk.store.sql.store import SQLStore
-store = SQLStore(sys.argv[1])
+from baremetal_sdk.store.secrets import FernetBox
+store = SQLStore(sys.argv[1], secrets=FernetBox(sys.argv[1].removeprefix("sqlite:///") + ".key"))
 print("ready", flush=True)
 sys.stdin.readline()
 store.open()
@@ -118,9 +119,12 @@ class SchemaTest(TestCase):
             connection.execute(text(f"INSERT INTO {table} ({names}) VALUES ({', '.join(':' + name for name in values)})"), values)
 
     def test_concurrent_upgrades_succeed(self) -> None:
-        """Several processes may open an empty database at the same time: one creates the tables, and all can use them."""
+        """Several processes may open an empty database, or an old one, at the same time: one upgrades it, and all can use it."""
         for _ in range(2):
             self.open_in_processes(4)
+        with self.engine.begin() as connection:
+            connection.execute(text("UPDATE bm_alembic_version SET version_num = '0008'"))
+        self.open_in_processes(4)
         with self.engine.connect() as connection:
             versions = connection.execute(text("SELECT * FROM bm_alembic_version")).all()
         self.assertEqual([(REVISIONS[-1],)], [tuple(row) for row in versions])

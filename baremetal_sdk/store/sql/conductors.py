@@ -8,12 +8,14 @@ from baremetal_sdk.clock import Clock
 from baremetal_sdk.store.records.fields import CONDUCTOR_FIELDS
 from baremetal_sdk.store.records.node import ConductorRecord
 from baremetal_sdk.store.refusals import conductor_not_found_error
+from baremetal_sdk.store.sealed_columns import SealedColumns
 from baremetal_sdk.store.sql.engine import Database
 from baremetal_sdk.store.sql.failures import retry_on_conflict
 from baremetal_sdk.store.sql.rows import RowReader
 from baremetal_sdk.store.sql.statements import Statements, new_value_parameters
 
-_CONDUCTORS = RowReader(CONDUCTOR_FIELDS, CONDUCTOR_FIELDS.names)
+# The records of conductors contain no secrets.
+_CONDUCTORS = RowReader(CONDUCTOR_FIELDS, CONDUCTOR_FIELDS.names, SealedColumns())
 
 
 class SQLConductors:

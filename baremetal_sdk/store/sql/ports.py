@@ -17,11 +17,8 @@ from baremetal_sdk.store.refusals import node_not_found_error, port_not_found_er
 from baremetal_sdk.store.sql.failures import retry_on_conflict
 from baremetal_sdk.store.sql.listing import Listing, owning_node_conditions, visible_ports
 from baremetal_sdk.store.sql.records import SQLRecords
-from baremetal_sdk.store.sql.rows import RowReader
 from baremetal_sdk.store.sql.statements import Statements, new_value_parameters
 from baremetal_sdk.store.sql.unique_conflicts import raise_duplicates
-
-_PORTS = RowReader(PORT_FIELDS, PORT_FIELDS.names)
 
 
 class SQLPorts(SQLRecords):
@@ -34,7 +31,7 @@ class SQLPorts(SQLRecords):
         """Store a new port of a node and return it. Raises as :meth:`Store.create_port`."""
         require_fence_of(port.node_uuid, fence)
         require_uuid("uuid", port.uuid)
-        stored = PORT_FIELDS.encode_record(port)
+        stored = self._sealed.seal(PORT_FIELDS, PORT_FIELDS.encode_record(port))
         stored.update(updated_at=None, revision=0)
         with self._database.writing() as connection, raise_duplicates("port", self._schema.ports, stored):
             now = self._clock.now()
@@ -45,7 +42,7 @@ class SQLPorts(SQLRecords):
             require_writable(node, fence, now)
             stored["created_at"] = now
             connection.execute(self._statements.insert_port, stored)
-        return _PORTS.read_record(list(stored.values()))
+        return self._read_stored(PORT_FIELDS, stored)
 
     @retry_on_conflict
     def port(self, ident: str, *, scope: Scope = Scope.ALL) -> PortRecord:
@@ -59,7 +56,7 @@ class SQLPorts(SQLRecords):
             row = connection.execute(statement, {"ident": value}).first()
         if row is None:
             raise port_not_found_error(ident)
-        return _PORTS.read_record(row)
+        return self._reader(PORT_FIELDS).read_record(row)
 
     @retry_on_conflict
     def ports(self, query: Query, *, scope: Scope = Scope.ALL) -> Sequence[Row]:
@@ -73,7 +70,7 @@ class SQLPorts(SQLRecords):
         self, uuid: str, changes: Mapping[str, Any], *, fence: Fence | None, revision: int | None = None
     ) -> PortRecord:
         """Write *changes* to a port and return it. Raises as :meth:`Store.update_port`."""
-        stored = PORT_FIELDS.encode_changes(changes)
+        stored = self._sealed.seal(PORT_FIELDS, PORT_FIELDS.encode_changes(changes))
         statement = self._statements.update_port(tuple(sorted(stored)))
         with self._database.writing() as connection, raise_duplicates("port", self._schema.ports, stored):
             now = self._clock.now()
@@ -83,7 +80,7 @@ class SQLPorts(SQLRecords):
             row = self._update_and_fetch(connection, statement, parameters, self._statements.port_by["uuid"])
         if row is None:
             raise port_not_found_error(uuid)
-        return _PORTS.read_record(row)
+        return self._reader(PORT_FIELDS).read_record(row)
 
     @retry_on_conflict
     def delete_port(self, uuid: str, *, fence: Fence | None) -> None:

@@ -16,6 +16,7 @@ from baremetal_sdk.store.records.kinds import RECORD_KINDS, RecordKind
 from baremetal_sdk.store.records.node import Fence
 from baremetal_sdk.store.records.query import Query, Row, Scope
 from baremetal_sdk.store.refusals import in_use_error, marker_not_found_error, node_not_found_error
+from baremetal_sdk.store.sealed_columns import SealedColumns
 from baremetal_sdk.store.sql.engine import Database
 from baremetal_sdk.store.sql.failures import retry_on_conflict
 from baremetal_sdk.store.sql.listing import Condition, Listing, PagePosition, equals_any, owning_node_conditions, visible_records
@@ -30,15 +31,17 @@ _LEASE_COLUMNS = ("uuid", "epoch", *LEASE_FIELDS)
 class SQLRecords:
     """Base class of the SQL store: the methods of the ``Store`` protocol for records of all kinds."""
 
-    def __init__(self, database: Database, schema: StoreSchema, clock: Clock) -> None:
+    def __init__(self, database: Database, schema: StoreSchema, clock: Clock, sealed: SealedColumns) -> None:
         self._database = database
         self._schema = schema
+        self._sealed = sealed
         self._clock = clock
         columns = schema.nodes.c
         lease = select(*(columns[name] for name in _LEASE_COLUMNS)).where(columns.uuid == bindparam("ident"))
         # The shared lock keeps the node and its lease as they are until the record has been written.
         self._node_lease = lease.with_for_update(read=True)
         self._inserts = {kind: insert(table).inline() for kind, table in schema.of_kind.items()}
+        self._readers: dict[str, RowReader[Any]] = {}
         self._selects: dict[tuple[type, str], Select[Any]] = {}
 
     @property
@@ -50,14 +53,14 @@ class SQLRecords:
     def create_record(self, record: R, *, fence: Fence | None = None) -> R:
         """Store a new record and return it. Raises as :meth:`Store.create_record`."""
         kind, table = RECORD_KINDS[type(record)], self._schema.of_kind[type(record)]
-        stored = kind.fields.encode_record(record)
+        stored = self._sealed.seal(kind.fields, kind.fields.encode_record(record))
         require_uuid("uuid", stored["uuid"])
         stored.update(updated_at=None, revision=0)
         with self._database.writing() as connection, raise_duplicates(kind.label, table, stored):
             stored["created_at"] = now = self._clock.now()
             self._require_node(connection, kind, stored, fence, now)
             self._database.compiled.run(connection, self._inserts[type(record)], stored)
-        created: R = kind.fields.decode_record(stored)
+        created: R = self._read_stored(kind.fields, stored)
         return created
 
     @retry_on_conflict
@@ -74,7 +77,7 @@ class SQLRecords:
                 row = self._database.compiled.first(connection, statement, {"ident": value})
         if row is None:
             raise record_kind.not_found_error(ident)
-        found: R = RowReader(record_kind.fields, record_kind.fields.names).read_record(row)
+        found: R = self._reader(record_kind.fields).read_record(row)
         return found
 
     @retry_on_conflict
@@ -95,7 +98,7 @@ class SQLRecords:
     ) -> R:
         """Write *changes* to a record of the class *kind* and return it. Raises as :meth:`Store.update_record`."""
         record_kind, table = RECORD_KINDS[kind], self._schema.of_kind[kind]
-        stored = record_kind.fields.encode_changes(changes)
+        stored = self._sealed.seal(record_kind.fields, record_kind.fields.encode_changes(changes))
         with self._database.writing() as connection:
             now = self._clock.now()
             before = self._lock_writable(connection, record_kind, uuid, fence, now)
@@ -107,7 +110,7 @@ class SQLRecords:
             after = {**before, **stored}
             with raise_duplicates(record_kind.label, table, after):
                 connection.execute(update(table).where(table.c.uuid == uuid).values(stored))
-        written: R = record_kind.fields.decode_record(after)
+        written: R = self._read_stored(record_kind.fields, after)
         return written
 
     @retry_on_conflict
@@ -131,24 +134,39 @@ class SQLRecords:
             now = self._clock.now()
             self._require_node(connection, record_kind, {"node_uuid": node_uuid}, fence, now)
             rows = self._database.compiled.rows(connection, self._select_by(kind, "node_uuid"), {"ident": node_uuid})
-            present = [dict(zip(record_kind.fields.names, row, strict=True)) for row in rows]
+            # Compared without seals: the same secret has another seal each time.
+            present = [
+                self._sealed.unseal(record_kind.fields, dict(zip(record_kind.fields.names, row, strict=True))) for row in rows
+            ]
             self._apply_diff(connection, kind, diff_records(record_kind, node_uuid, present, wanted, now))
 
     def _apply_diff(self, connection: Connection, kind: type[Any], diff: RecordDiff) -> None:
         table = self._schema.of_kind[kind]
         if diff.deleted:
             connection.execute(delete(table).where(table.c.uuid.in_(diff.deleted)))
+        fields = RECORD_KINDS[kind].fields
         for stored in diff.updated:
-            connection.execute(update(table).where(table.c.uuid == stored["uuid"]).values(stored))
-        self._database.compiled.run_each(connection, self._inserts[kind], diff.created)
+            connection.execute(update(table).where(table.c.uuid == stored["uuid"]).values(self._sealed.seal(fields, stored)))
+        created = [self._sealed.seal(fields, stored) for stored in diff.created]
+        self._database.compiled.run_each(connection, self._inserts[kind], created)
 
     def _records_with(self, kind: type[Any], field: str, value: str) -> Sequence[Row]:
         fields = RECORD_KINDS[kind].fields
         [stored] = fields.encode_filters({field: value})[field]
         with self._database.reading() as connection:
             found = self._database.compiled.rows(connection, self._select_by(kind, field), {"ident": stored})
-        reader = RowReader(fields, fields.names)
+        reader = self._reader(fields)
         return [reader.read_row(row) for row in found]
+
+    def _reader(self, fields: RecordFields[R]) -> RowReader[R]:
+        """Return the reader of rows with all *fields*, in their order."""
+        reader = self._readers.get(fields.label)
+        if reader is None:
+            reader = self._readers[fields.label] = RowReader(fields, fields.names, self._sealed)
+        return reader
+
+    def _read_stored(self, fields: RecordFields[R], stored: Mapping[str, Any]) -> R:
+        return self._reader(fields).read_record([stored[name] for name in fields.names])
 
     def _select_by(self, kind: type[Any], field: str) -> Select[Any]:
         """Return a SELECT of the records of *kind* with the value *ident* in *field*.
@@ -168,7 +186,8 @@ class SQLRecords:
         """Store new records of the class *kind*, except records of deleted nodes, and return their number."""
         record_kind = RECORD_KINDS[kind]
         record_kind.require_unfenced()
-        new = [{**record_kind.fields.encode_record(record), "updated_at": None, "revision": 0} for record in records]
+        encoded = (self._sealed.seal(record_kind.fields, record_kind.fields.encode_record(record)) for record in records)
+        new = [{**stored, "updated_at": None, "revision": 0} for stored in encoded]
         nodes = self._schema.nodes
         with self._database.writing() as connection:
             existing = select(nodes.c.uuid).where(nodes.c.uuid.in_({stored["node_uuid"] for stored in new}))
@@ -244,7 +263,7 @@ class SQLRecords:
                     raise marker_not_found_error(fields.label, query.marker)
                 after = PagePosition(*position)
             rows = connection.execute(listing.select_page(after)).all()
-        reader = RowReader(fields, listing.names)
+        reader = RowReader(fields, listing.names, self._sealed)
         return [reader.read_row(row) for row in rows]
 
 

@@ -35,14 +35,16 @@ from baremetal_sdk.store.records.identifiers import parse_node_ident
 from baremetal_sdk.store.records.node import Fence, Lease, NodeRecord, NodeUpdate, NodeVersion
 from baremetal_sdk.store.records.query import NodeQuery, Row, Scope
 from baremetal_sdk.store.refusals import node_not_found_error
+from baremetal_sdk.store.sealed_columns import SealedColumns
+from baremetal_sdk.store.secrets import KeylessBox, SecretBox
 from baremetal_sdk.store.sql.conductors import SQLConductors
 from baremetal_sdk.store.sql.engine import DEFAULT_CONNECTIONS, Database
 from baremetal_sdk.store.sql.failures import retry_on_conflict
 from baremetal_sdk.store.sql.listing import Listing, node_query_conditions, visible_node_shares, visible_nodes
 from baremetal_sdk.store.sql.outbox import SQLOutbox
 from baremetal_sdk.store.sql.ports import SQLPorts
-from baremetal_sdk.store.sql.rows import RowReader
 from baremetal_sdk.store.sql.schema import StoreSchema
+from baremetal_sdk.store.sql.sealing import RowSealing
 from baremetal_sdk.store.sql.statements import ReturningWrite, Statements, condition_parameters, new_value_parameters
 from baremetal_sdk.store.sql.unique_conflicts import raise_duplicates
 from baremetal_sdk.store.sql.upgrade import ensure_current
@@ -50,15 +52,15 @@ from baremetal_sdk.store.sql.upgrade import ensure_current
 _RENEWAL_BATCH_SIZE = 500
 """Maximum number of leases that one statement renews, which limits the number of its parameters."""
 _NEW_NODE = {"updated_at": None, "epoch": 0, "revision": 0, **dict.fromkeys(LEASE_FIELDS)}
-_NODES = RowReader(NODE_FIELDS, NODE_FIELDS.names)
 
 
 class SQLStore(SQLConductors, SQLPorts):
     """Implementation of the ``Store`` protocol in an SQL database.
 
     *url* is an SQLAlchemy URL. Table names begin with *table_prefix*, so a host application can keep the tables in its own
-    database; the tables have their own schema version. *connections* limits the connections to a database server.
-    *events* enables the outbox. Errors of the database are raised as ``StoreUnavailable``.
+    database; the tables have their own schema version. *connections* limits the connections to a database server. *events*
+    enables the outbox. *secrets* encrypts secrets in the columns; without it, they are stored in clear. Errors of the database
+    are raised as ``StoreUnavailable``.
 
     On SQLite, a method that writes returns after the change is on the disk, so that it survives a power failure. Methods that
     write at the same time share one flush of the disk. Without *sqlite_synchronous*, they do not wait for the disk: a change
@@ -74,9 +76,10 @@ class SQLStore(SQLConductors, SQLPorts):
         connections: int = DEFAULT_CONNECTIONS,
         events: bool = True,
         sqlite_synchronous: bool = True,
+        secrets: SecretBox | None = None,
     ) -> None:
         database = Database(url, connections=connections, sqlite_synchronous=sqlite_synchronous)
-        super().__init__(database, StoreSchema(table_prefix), clock or SystemClock())
+        super().__init__(database, StoreSchema(table_prefix), clock or SystemClock(), SealedColumns(secrets))
         self._opening = Lock()
         self.outbox = SQLOutbox(self._database, self._schema, self._clock, enabled=events)
         """Events about nodes, written in the transaction of each change."""
@@ -97,7 +100,7 @@ class SQLStore(SQLConductors, SQLPorts):
                 return
             self._database.open()
             try:
-                ensure_current(self._database, self._schema)
+                self._upgrade()
             except BaseException:
                 self._database.close()
                 raise
@@ -110,6 +113,24 @@ class SQLStore(SQLConductors, SQLPorts):
                 with_events=self.outbox.enabled,
             )
 
+    def seal_with(self, box: SecretBox) -> None:
+        """Encrypt secrets with *box* from now on, unless the store has a box. In an open store, seal the rows that exist."""
+        with self._opening:
+            if self._sealed.box is not None:
+                return
+            self._sealed.box = box
+            if self._database.is_open:
+                self._upgrade()
+
+    def renew_seals(self) -> int:
+        """Encrypt the secrets in columns again that were not encrypted with the first key, and return the number of rows."""
+        return RowSealing(self._database, self._schema, self._sealed).renew_all()
+
+    def _upgrade(self) -> None:
+        sealing = RowSealing(self._database, self._schema, self._sealed)
+        has_key = self._sealed.box is not None and not isinstance(self._sealed.box, KeylessBox)
+        ensure_current(self._database, self._schema, sealing.seal_all if has_key else None)
+
     def close(self) -> None:
         """Close idle connections. Connections in use are closed when they are returned."""
         self._database.close()
@@ -121,20 +142,20 @@ class SQLStore(SQLConductors, SQLPorts):
         """Store a new node and return it. Raises as :meth:`Store.create_node`."""
         require_no_fence(fence)
         require_uuid("uuid", node.uuid)
-        stored = NODE_FIELDS.encode_record(node)
+        stored = self._sealed.seal(NODE_FIELDS, NODE_FIELDS.encode_record(node))
         stored.update(_NEW_NODE)
         with self._database.writing() as connection, raise_duplicates("node", self._schema.nodes, stored):
             # The clock is read after the wait for the write lock, which can take long.
             stored["created_at"] = now = self._clock.now()
             self._database.compiled.run(connection, self._statements.insert_node, stored)
-            created = _NODES.read_record(list(stored.values()))
+            created = self._read_stored(NODE_FIELDS, stored)
             self._write_events(connection, lambda: draft_creation(created, now))
         return created
 
     @retry_on_conflict
     def node(self, ident: str, *, scope: Scope = Scope.ALL) -> NodeRecord:
         """Return the node with the UUID or name *ident*. Raises ``NodeNotFound``."""
-        return _NODES.read_record(self._read_node(self._statements.node_by, ident, scope))
+        return self._reader(NODE_FIELDS).read_record(self._read_node(self._statements.node_by, ident, scope))
 
     @retry_on_conflict
     def node_version(self, ident: str, *, scope: Scope = Scope.ALL) -> NodeVersion:
@@ -189,7 +210,7 @@ class SQLStore(SQLConductors, SQLPorts):
     ) -> NodeRecord:
         """Write *changes* to a node and return it. Raises as :meth:`Store.update_node`."""
         require_fence_of(uuid, fence)
-        stored = NODE_FIELDS.encode_changes(changes)
+        stored = self._sealed.seal(NODE_FIELDS, NODE_FIELDS.encode_changes(changes))
         # Sorted, so that the same set of columns finds the same cached statement.
         statement = self._statements.update_node(tuple(sorted(stored)), fence is not None, revision is not None, release)
         with self._database.writing() as connection, raise_duplicates("node", self._schema.nodes, stored):
@@ -201,7 +222,7 @@ class SQLStore(SQLConductors, SQLPorts):
             row = self._update_node(connection, statement, parameters)
             if row is None:
                 raise self._explain_refused_write(connection, uuid, fence, now, revision)
-            node = _NODES.read_record(row)
+            node = self._reader(NODE_FIELDS).read_record(row)
             self._write_events(connection, lambda: draft_changes(changes, node, now, release))
         return node
 
@@ -216,14 +237,14 @@ class SQLStore(SQLConductors, SQLPorts):
             now = self._clock.now()
             # All callers lock nodes in the order of their UUIDs, so two transactions cannot wait for each other.
             for index, update in sorted(enumerate(updates), key=lambda pair: pair[1].node_uuid):
-                stored = NODE_FIELDS.encode_changes(update.changes)
+                stored = self._sealed.seal(NODE_FIELDS, NODE_FIELDS.encode_changes(update.changes))
                 statement = self._statements.update_node(tuple(sorted(stored)), False, True, False)
                 parameters = condition_parameters(update.node_uuid, None, now)
                 parameters |= new_value_parameters({**stored, "updated_at": now})
                 parameters["expected_revision"] = update.revision
                 row = self._update_node(connection, statement, parameters)
                 if row is not None:
-                    nodes[index] = _NODES.read_record(row)
+                    nodes[index] = self._reader(NODE_FIELDS).read_record(row)
 
             def drafts() -> list[EventDraft]:
                 written = [(update, node) for update, node in zip(updates, nodes, strict=True) if node is not None]
@@ -306,7 +327,7 @@ class SQLStore(SQLConductors, SQLPorts):
             row = self._update_node(connection, self._statements.take_lease, parameters)
             if row is None:
                 raise self._explain_refused_write(connection, uuid, None, cutoff)
-            node = _NODES.read_record(row)
+            node = self._reader(NODE_FIELDS).read_record(row)
             self._write_events(connection, lambda: [draft_lease(node, now)])
         return build_lease(vars(node)), node
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, inspect, select
 from baremetal_sdk.errors import StoreUnavailable
 from baremetal_sdk.logs import get_logger
 from baremetal_sdk.store.sql.engine import Database
-from baremetal_sdk.store.sql.schema import REVISIONS, StoreSchema, is_usable
+from baremetal_sdk.store.sql.schema import LAST_UNSEALED, REVISIONS, StoreSchema, is_usable
 
 LOG = get_logger(__name__)
 
@@ -20,19 +20,30 @@ _LOCK_TIMEOUT_S = 300
 """Maximum number of seconds to wait while another process upgrades the tables, on MariaDB."""
 
 
-def ensure_current(database: Database, schema: StoreSchema) -> None:
+def ensure_current(database: Database, schema: StoreSchema, seal_rows: Callable[[], object] | None) -> None:
     """Create or upgrade the tables of *schema* in *database*, unless they have the last revision.
 
-    Tables that a later, compatible release has upgraded remain unchanged. Raises ``StoreUnavailable`` if the later release is
-    incompatible.
+    *seal_rows* seals the secrets in all rows. Without it, because there is no key, the tables remain at the last revision
+    before that. Tables that a later, compatible release has upgraded remain unchanged. Raises ``StoreUnavailable`` if the later
+    release is incompatible.
     """
     with database.reading() as connection:
-        if _is_current(connection, schema):
+        if _is_current(connection, schema, is_sealing=seal_rows is not None):
             return
     with _upgrade_lock(database, schema) as connection:
         # Checked again under the lock: another process may have upgraded the tables since the first check.
-        if not _is_current(connection, schema):
-            _migrate(connection, schema)
+        is_new = revision_of(connection, schema) is None
+        if is_new and seal_rows is not None:
+            _migrate(connection, schema, REVISIONS[-1])
+        elif not _is_current(connection, schema, is_sealing=False):
+            _migrate(connection, schema, LAST_UNSEALED)
+    if seal_rows is None or is_new:
+        return
+    # Without the lock, which would be held for minutes. Two processes that seal the same rows do not harm each other.
+    seal_rows()
+    with _upgrade_lock(database, schema) as connection:
+        if not _is_current(connection, schema, is_sealing=True):
+            _migrate(connection, schema, REVISIONS[-1])
 
 
 def revision_of(connection: Connection, schema: StoreSchema) -> str | None:
@@ -43,8 +54,10 @@ def revision_of(connection: Connection, schema: StoreSchema) -> str | None:
     return revision
 
 
-def _is_current(connection: Connection, schema: StoreSchema) -> bool:
+def _is_current(connection: Connection, schema: StoreSchema, *, is_sealing: bool) -> bool:
     revision = revision_of(connection, schema)
+    if revision == LAST_UNSEALED and not is_sealing:
+        return True
     if revision is None or revision in REVISIONS[:-1]:
         return False
     if not is_usable(revision):
@@ -60,7 +73,7 @@ def _is_current(connection: Connection, schema: StoreSchema) -> bool:
     return True
 
 
-def _migrate(connection: Connection, schema: StoreSchema) -> None:
+def _migrate(connection: Connection, schema: StoreSchema, revision: str) -> None:
     # Imported here because most starts need no migration, and the import of Alembic takes long.
     from alembic import command
     from alembic.config import Config
@@ -68,7 +81,7 @@ def _migrate(connection: Connection, schema: StoreSchema) -> None:
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.attributes.update(connection=connection, version_table=schema.version_table, table_prefix=schema.prefix)
-    command.upgrade(config, REVISIONS[-1])
+    command.upgrade(config, revision)
 
 
 @contextmanager
