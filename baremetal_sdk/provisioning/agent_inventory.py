@@ -7,9 +7,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from baremetal_interfaces import InspectedPort, Inspection, InvalidInput, Problem
+from baremetal_sdk.provisioning.inspection_limits import MAX_INTERFACES, MAX_PORTS, find_property_problem, require_json
 
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", re.ASCII)
 _GIB = 1024**3
+_SOURCES = {
+    "cpus": "inventory/cpu/count",
+    "cpu_arch": "inventory/cpu/architecture",
+    "memory_mb": "inventory/memory/physical_mb",
+    "local_gb": "inventory/disks",
+}
+"""Property -> the place of its value in an inventory."""
 _MIN_ROOT_DISK_BYTES = 4 * _GIB
 """Size in bytes of the smallest disk that can hold an operating system."""
 
@@ -17,12 +25,20 @@ _MIN_ROOT_DISK_BYTES = 4 * _GIB
 def parse_inventory(inventory: Mapping[str, Any]) -> Inspection:
     """Return the properties, ports and inventory of a machine from an agent's *inventory*.
 
-    Raises ``InvalidInput`` if the inventory has no network interface with a MAC address.
+    Raises ``InvalidInput``, which names the place of the wrong value, if the inventory has no network interface with a MAC
+    address or too many of them, or if a value cannot be stored.
     """
     ports = tuple(_ports(inventory))
     if not ports:
         raise InvalidInput([Problem("inventory/interfaces", "no interface has a MAC address", "set mac_address for each")])
-    return Inspection(properties=_properties(inventory), ports=ports, inventory=dict(inventory))
+    if len(ports) > MAX_PORTS:
+        raise InvalidInput([Problem("inventory/interfaces", f"has {len(ports)} addresses", f"send {MAX_PORTS} or fewer")])
+    require_json(inventory, "inventory")
+    properties = _properties(inventory)
+    problem = find_property_problem(properties, _SOURCES)
+    if problem is not None:
+        raise InvalidInput([problem])
+    return Inspection(properties=properties, ports=ports, inventory=dict(inventory))
 
 
 def mac_addresses(inventory: Mapping[str, Any]) -> list[str]:
@@ -36,6 +52,9 @@ def _ports(inventory: Mapping[str, Any]) -> list[InspectedPort]:
     booted = booted[-17:]
     found: dict[str, InspectedPort] = {}
     interfaces = inventory.get("interfaces")
+    if isinstance(interfaces, list) and len(interfaces) > MAX_INTERFACES:
+        wrong = f"has {len(interfaces)} entries"
+        raise InvalidInput([Problem("inventory/interfaces", wrong, f"send {MAX_INTERFACES} or fewer")])
     for interface in interfaces if isinstance(interfaces, list) else ():
         address = str(interface.get("mac_address") or "").lower() if isinstance(interface, Mapping) else ""
         if _MAC.fullmatch(address):

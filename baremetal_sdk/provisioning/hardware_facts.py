@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
-from baremetal_interfaces import BareMetalError, BIOSSetting, FirmwareComponent, HealthReport, Kind, NotSupported
+from baremetal_interfaces import (
+    BareMetalError,
+    BIOSSetting,
+    FirmwareComponent,
+    HealthReport,
+    Kind,
+    NotSupported,
+    UnexpectedAnswer,
+)
+from baremetal_interfaces.json_values import clean_string, clean_texts
 from baremetal_sdk.errors import LeaseLost
 from baremetal_sdk.provisioning import steps
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.hardware import BIOSSettingRecord, FirmwareComponentRecord, NodeInventoryRecord
 from baremetal_sdk.store.records.query import Query
 from baremetal_sdk.tasks.node_task import NodeTask
+
+T = TypeVar("T")
+_MAX_FACTS = 10_000
+"""Maximum number of BIOS settings or firmware components of one machine."""
+_MAX_BOUND = 2**31 - 1
 
 
 class HardwareFacts:
@@ -58,7 +72,7 @@ class HardwareFacts:
     def read_bios(self, task: NodeTask) -> None:
         """Read the BIOS settings of the machine, and replace the stored settings of its node. Raises errors of the driver."""
         node = task.record.uuid
-        records = [_bios_record(node, setting) for setting in task.call(Kind.BIOS, "get_settings")]
+        records = [_bios_record(node, setting) for setting in _limit(task.call(Kind.BIOS, "get_settings"), "BIOS settings")]
         assert task.lease is not None
         self._store.replace_records(BIOSSettingRecord, node, records, fence=task.lease.fence)
 
@@ -68,10 +82,10 @@ class HardwareFacts:
         The stored initial version of a component remains. Raises errors of the driver.
         """
         node = task.record.uuid
-        components = task.call(Kind.FIRMWARE, "get_components")
+        components = _limit(task.call(Kind.FIRMWARE, "get_components"), "firmware components")
         rows = self._store.records(FirmwareComponentRecord, Query(where={"node_uuid": node}))
         stored: dict[str, Mapping[str, Any]] = {row["component"]: row for row in rows}
-        records = [_firmware_record(node, component, stored.get(component.component)) for component in components]
+        records = [_firmware_record(node, component, stored.get(clean_string(component.component))) for component in components]
         assert task.lease is not None
         self._store.replace_records(FirmwareComponentRecord, node, records, fence=task.lease.fence)
 
@@ -108,31 +122,48 @@ def read_health(task: NodeTask) -> str | None:
     return None if health is None else str(health)
 
 
+def _limit(facts: Collection[T], what: str) -> Collection[T]:
+    """Return *facts*. Raises ``UnexpectedAnswer`` for more of them than a machine can have."""
+    if len(facts) > _MAX_FACTS:
+        raise UnexpectedAnswer(f"the BMC reports {len(facts)} {what}; {_MAX_FACTS} can be stored")
+    return facts
+
+
+def _text(value: str | None) -> str | None:
+    return None if value is None else clean_string(str(value))
+
+
+def _bound(value: int | None) -> int | None:
+    """Return the bound of a BIOS setting, or None if a database cannot store it. Some BMCs report the bounds of 64 bits."""
+    return value if isinstance(value, int) and abs(value) <= _MAX_BOUND else None
+
+
 def _bios_record(node: str, setting: BIOSSetting) -> BIOSSettingRecord:
     return BIOSSettingRecord(
         uuid=str(uuid.uuid4()),
         node_uuid=node,
-        name=setting.name,
-        value=setting.value,
+        name=clean_string(setting.name),
+        value=_text(setting.value),
         attribute_type=setting.attribute_type,
-        allowable_values=setting.allowable_values,
-        lower_bound=setting.lower_bound,
-        upper_bound=setting.upper_bound,
+        allowable_values=tuple(clean_texts(setting.allowable_values)),
+        lower_bound=_bound(setting.lower_bound),
+        upper_bound=_bound(setting.upper_bound),
         read_only=setting.read_only,
         reset_required=setting.reset_required,
     )
 
 
 def _firmware_record(node: str, found: FirmwareComponent, stored: Mapping[str, Any] | None) -> FirmwareComponentRecord:
+    current = _text(found.current_version)
     initial = None if stored is None else stored["initial_version"]
     flashed = None if stored is None else stored["last_version_flashed"]
     return FirmwareComponentRecord(
         uuid=str(uuid.uuid4()),
         node_uuid=node,
-        component=found.component,
-        initial_version=initial or found.initial_version or found.current_version or "unknown",
-        current_version=found.current_version,
-        last_version_flashed=found.last_version_flashed or flashed,
+        component=clean_string(found.component),
+        initial_version=initial or _text(found.initial_version) or current or "unknown",
+        current_version=current,
+        last_version_flashed=_text(found.last_version_flashed) or flashed,
     )
 
 

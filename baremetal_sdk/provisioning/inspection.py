@@ -6,9 +6,11 @@ import uuid
 from typing import Any
 
 from baremetal_interfaces import Conflict, DriverError, InspectedPort, Inspection, Kind, UnexpectedAnswer, Wait
+from baremetal_interfaces.text import clean_text
 from baremetal_sdk.errors import MACAlreadyExists
 from baremetal_sdk.provisioning import steps, transitions
 from baremetal_sdk.provisioning.hardware_facts import HardwareFacts
+from baremetal_sdk.provisioning.inspection_limits import check_inspection
 from baremetal_sdk.provisioning.inspection_rules import InspectionRules
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.node import PortRecord
@@ -36,7 +38,7 @@ class Inspector:
             return
         if not isinstance(found, Inspection):
             raise UnexpectedAnswer(f"inspect returned {found!r}; it has to return Inspection or Wait")
-        self.finish(task, found)
+        self.finish(task, check_inspection(found))
 
     def finish(self, task: NodeTask, found: Inspection, plugin_data: dict[str, Any] | None = None) -> None:
         """Store the results *found* of an inspection, apply the inspection rules, and enter the state after the inspection.
@@ -60,7 +62,7 @@ class Inspector:
         """
         transitions.follow_event(task, "resume")
         if problem is not None:
-            raise DriverError(f"the agent reported: {problem}")
+            raise DriverError(f"the agent reported: {clean_text(problem)}")
         self.finish(task, found, plugin_data)
 
     def _add_port(self, task: NodeTask, found: InspectedPort) -> None:

@@ -113,6 +113,7 @@ class Recovery:
 
         Do nothing if the node is no longer in a working state.
         """
+        failure = task.take_unwritten_failure()
         # The sweep read the state without the lease, so the state may have changed since.
         state = task.record.provision_state
         if state not in states.WORKING:
@@ -123,7 +124,7 @@ class Recovery:
             return
         self._handlers.clean_up(task)
         self._observe_power(task)
-        reason = "the conductor stopped while it worked on the node; the work may be half done"
+        reason = failure or "the conductor stopped while it worked on the node; the work may be half done"
         transitions.fail(task, reason, target_power_state=None, **rescue.password_removal_changes(task))
 
     def _end_wait(self, task: NodeTask) -> None:
@@ -140,6 +141,7 @@ class Recovery:
 
         Set ``last_error`` if the machine did not reach the target.
         """
+        failure = task.take_unwritten_failure()
         target = task.record.target_power_state
         if target is None:
             return
@@ -147,7 +149,7 @@ class Recovery:
         power_state = task.record.power_state
         error = None
         if power_state != target:
-            error = f"the conductor stopped while it changed power to '{target}'; power is '{power_state}'"
+            error = failure or f"the conductor stopped while it changed power to '{target}'; power is '{power_state}'"
         task.finish(target_power_state=None, last_error=error)
 
     def _observe_power(self, task: NodeTask) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from baremetal_interfaces import BareMetalError
+from baremetal_interfaces.text import clean_text
 from baremetal_sdk import states
 from baremetal_sdk.provisioning.steps import NO_RUN
 from baremetal_sdk.store.records.node import NodeRecord
@@ -13,9 +14,6 @@ from baremetal_sdk.tasks.node_task import NodeTask
 
 CLEAN_FAILURE = "clean failure"
 POWER_FAILURE = "power failure"
-
-_MAX_ERROR_LENGTH = 4000
-"""Maximum number of characters of an error that ``last_error`` keeps."""
 
 _RESTORED_FIELDS = (
     "provision_state", "target_provision_state", "provision_updated_at", "last_error", "run_id", "run_steps",
@@ -64,12 +62,13 @@ def fail(task: NodeTask, error: BaseException | str, **changes: Any) -> None:
     *changes* are written with it, and the run of steps is removed. A failed cleaning also sets maintenance.
     """
     state = task.record.provision_state
-    reason = f"{state}: {error}" if str(error) else f"{state}: {type(error).__name__}"
+    text = str(error) or type(error).__name__
+    reason = clean_text(text if text.startswith(f"{state}: ") else f"{state}: {text}")
     if state in (states.CLEANING, states.CLEANWAIT):
         # Maintenance keeps a machine that is only partly clean from being used until an operator has looked at it.
-        maintenance = {"maintenance": True, "maintenance_reason": reason[:_MAX_ERROR_LENGTH], "fault": CLEAN_FAILURE}
+        maintenance = {"maintenance": True, "maintenance_reason": reason, "fault": CLEAN_FAILURE}
         changes = {**changes, **maintenance}
-    follow_event(task, "fail", last=True, last_error=reason[:_MAX_ERROR_LENGTH], **{**NO_RUN, **changes})
+    follow_event(task, "fail", last=True, last_error=reason, **{**NO_RUN, **changes})
     task.log.error("%s", reason)
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import orjson
 
 from baremetal_interfaces.json_cost import MIN_VALUES, count_values
+from baremetal_interfaces.json_values import clean_json, clean_texts
 from baremetal_sdk.errors import MessageTooLarge
 from baremetal_sdk.store.records.kinds import RECORD_KINDS
 from baremetal_sdk.store.records.node import ConductorRecord, Lease, NodeRecord, PortRecord
@@ -97,8 +98,12 @@ class Codec:
         """Return a message of JSON values as JSON text in bytes. Raises :class:`NotEncodable` and ``MessageTooLarge``."""
         try:
             data = orjson.dumps(message)
-        except TypeError as exc:
-            raise NotEncodable(f"cannot encode the message as JSON: {exc}") from None
+        except TypeError:
+            # Text with half of a surrogate pair, from an old record or a driver. It must not make the whole record unreadable.
+            try:
+                data = orjson.dumps(clean_texts(message))
+            except TypeError as exc:
+                raise NotEncodable(f"cannot encode the message as JSON: {exc}") from None
         self._check_size(len(data))
         return data
 
@@ -137,7 +142,12 @@ class Codec:
             return [self._dump(item, inner) for item in value]
         if kind in self._fields:
             inner = self._descend(depth)
-            fields = {name: self._dump(getattr(value, name), inner) for name in self._fields[kind]}
+            names = self._fields[kind]
+            try:
+                fields = {name: self._dump(getattr(value, name), inner) for name in names}
+            except MessageTooLarge:
+                # A value of an old record that is nested too deeply must not make the whole record unreadable.
+                fields = {name: self._dump(clean_json(getattr(value, name), inner // 2), inner) for name in names}
             return {_MARK: "record", "name": kind.__name__, "v": fields}
         return self._dump_rare(value, depth)
 

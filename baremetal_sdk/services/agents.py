@@ -9,6 +9,7 @@ from baremetal_interfaces import MASK, Conflict, InvalidInput, NodeLocked, NotFo
 from baremetal_sdk import states
 from baremetal_sdk.concurrency.pool import Lane
 from baremetal_sdk.provisioning import agent_inventory, steps
+from baremetal_sdk.provisioning.inspection_limits import require_json
 from baremetal_sdk.provisioning.state_handlers import StateHandlers
 from baremetal_sdk.rpc.registry import rpc_method
 from baremetal_sdk.store.protocol import Store
@@ -104,6 +105,7 @@ class Agents:
             raise _not_found()
         problem = plugin_data.get("error")
         found = agent_inventory.parse_inventory(inventory)
+        require_json(plugin_data, "plugin_data")
         with self._tasks.acquire(record.uuid, purpose="results of the agent's inspection") as task:
             if task.record.provision_state != states.INSPECTWAIT:
                 raise Conflict(f"node {record.uuid} no longer waits for inspection results; start the inspection again")

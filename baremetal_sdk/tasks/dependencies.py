@@ -20,6 +20,7 @@ from baremetal_sdk.tasks.change_listeners import ChangeListeners
 from baremetal_sdk.tasks.history import History
 from baremetal_sdk.tasks.leases import Leases
 from baremetal_sdk.tasks.power import PowerActionGate
+from baremetal_sdk.tasks.unwritten_failures import UnwrittenFailures
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class TaskDependencies:
     is_leaving: Callable[[NodeRecord], bool] = lambda record: False
     """Returns whether this conductor is stopping and another conductor can take over the given node."""
     telemetry: Telemetry = field(default_factory=Telemetry)
+    unwritten_failures: UnwrittenFailures = field(default_factory=UnwrittenFailures)
 
     def credential(
         self,

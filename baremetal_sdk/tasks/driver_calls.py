@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
-from baremetal_interfaces import BareMetalError, Deadline, send_guard
+from baremetal_interfaces import BareMetalError, Deadline, InvalidInput, send_guard
 from baremetal_interfaces.faults import translate
 from baremetal_sdk.bmc import retry_on_expired_session
 from baremetal_sdk.clock import Clock
@@ -113,6 +113,7 @@ class DriverCalls:
             observation.details["bmc"] = str(bmc)
         seconds = timeout or task.options.bmc_call_timeout
         self._observations.append(observation)
+        failure: BareMetalError | None = None
         try:
             with observation:
                 task.check_not_abandoned()
@@ -132,10 +133,19 @@ class DriverCalls:
                 finally:
                     self._deadlines.pop()
                     # Also after a failure, so that the driver can continue later from where it stopped.
-                    task.store_driver_states()
+                    self._store_driver_states(failure)
                 # Raised outside of the except block. Inside, the original exception, whose text may contain a secret, would
                 # become the context of the new one.
                 failure.__context__ = None
                 raise failure
         finally:
             self._observations.pop()
+
+    def _store_driver_states(self, failure: BareMetalError | None) -> None:
+        """Store the states of the interfaces. A state that cannot be stored fails the call, unless it has failed already."""
+        try:
+            self._task.store_driver_states()
+        except InvalidInput as exc:
+            if failure is None:
+                raise
+            self._task.log.error("the state of the driver could not be stored: %s", exc)

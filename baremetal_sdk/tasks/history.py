@@ -12,7 +12,8 @@ import uuid
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
-from baremetal_interfaces import BareMetalError
+from baremetal_interfaces import BareMetalError, InvalidInput
+from baremetal_interfaces.json_comparison import is_same
 from baremetal_sdk.clock import Clock
 from baremetal_sdk.config import ConductorOptions
 from baremetal_sdk.context import RequestContext, current_request
@@ -63,9 +64,16 @@ class History:
     def flush(self) -> None:
         """Store the entries that wait in memory. If a write fails, log the error and keep the entries for the next flush."""
         with self._flushing:
-            while batch := self._pending[:_BATCH_SIZE]:
+            size = _BATCH_SIZE
+            while batch := self._pending[:size]:
                 try:
                     self._store.append_records(NodeHistoryRecord, batch)
+                except InvalidInput as exc:
+                    if len(batch) > 1:
+                        # One entry is invalid. It must not keep the others from being stored.
+                        size = 1
+                        continue
+                    LOG.error("an entry of the node history is left out, because it cannot be stored: %s", exc)
                 except BareMetalError as exc:
                     # One line per outage: the flush runs twice a second.
                     level = logging.DEBUG if self._is_failing else logging.ERROR
@@ -141,7 +149,7 @@ def _events(before: NodeRecord, after: NodeRecord) -> Iterator[tuple[str, str, s
         yield "power", INFO, f"power '{before.power_state or 'unknown'}' -> '{after.power_state or 'unknown'}'{source}"
     for field in _STEP_FIELDS:
         step = getattr(after, field)
-        if step and step != getattr(before, field):
+        if step and not is_same(step, getattr(before, field)):
             yield "step", INFO, f"{field.replace('_', ' ')} {step['interface']}.{step['step']} began"
     if before.maintenance != after.maintenance:
         text = "maintenance began" if after.maintenance else "maintenance ended"

@@ -24,6 +24,7 @@ from baremetal_interfaces import (
     Port,
     PowerSampling,
 )
+from baremetal_interfaces.json_comparison import is_same
 from baremetal_interfaces.sending import current_slots, use_slots
 from baremetal_sdk.bmc import BMCCredential, SlotsInfo
 from baremetal_sdk.clock import Clock
@@ -68,6 +69,7 @@ class NodeTask:
             dependencies.leases,
             dependencies.history,
             dependencies.change_listeners,
+            dependencies.unwritten_failures,
             record=record,
             lease=lease,
         )
@@ -362,6 +364,13 @@ class NodeTask:
         """Delete the node and its lease from the store."""
         self._writes.delete_node()
 
+    def take_unwritten_failure(self) -> str | None:
+        """Return and forget the failure that the previous task of this conductor on the node could not write, or None.
+
+        None also means that another task has had the node's lease since.
+        """
+        return self._dependencies.unwritten_failures.take(self.record.uuid, self.record.epoch)
+
     @property
     def unsealed_secrets(self) -> tuple[str, ...]:
         """Values of the secrets that the driver has seen so far. Errors of the driver are stored and sent with masks for them."""
@@ -386,7 +395,7 @@ class NodeTask:
         if not self._states or self.lease is None:
             return
         stored = {**self.record.driver_state, **{str(kind): state.dump() for kind, state in self._states.items()}}
-        if stored != self.record.driver_state:
+        if not is_same(stored, self.record.driver_state):
             self.write(driver_state=stored)
 
     def _credential(self, connector: type[Connector[Any]], info: Any) -> BMCCredential:

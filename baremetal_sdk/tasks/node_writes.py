@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
-from baremetal_sdk.errors import LeaseLost
+from baremetal_sdk.errors import LeaseLost, StoreUnavailable
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.node import Fence, Lease, NodeRecord
 from baremetal_sdk.tasks.change_listeners import ChangeListeners
 from baremetal_sdk.tasks.history import History
 from baremetal_sdk.tasks.leases import Leases
+from baremetal_sdk.tasks.unwritten_failures import UnwrittenFailures
 
 
 class NodeWrites:
@@ -25,6 +28,7 @@ class NodeWrites:
         leases: Leases,
         history: History,
         listeners: ChangeListeners,
+        unwritten: UnwrittenFailures,
         *,
         record: NodeRecord,
         lease: Lease | None,
@@ -33,6 +37,7 @@ class NodeWrites:
         self._leases = leases
         self._history = history
         self._listeners = listeners
+        self._unwritten = unwritten
         self.record = record
         """The node as of the task's last write, or of its start."""
         self.lease = lease
@@ -47,12 +52,16 @@ class NodeWrites:
     def update(self, changes: dict[str, Any]) -> NodeRecord:
         """Write *changes* and return the new record. Raises ``LeaseLost`` if the task no longer holds the lease."""
         purpose = None if self.lease is None else self.lease.purpose
-        record = self._store.update_node(self.record.uuid, changes, fence=self.fence())
+        with self._remembering(changes):
+            record = self._store.update_node(self.record.uuid, changes, fence=self.fence())
         return self._apply(record, purpose)
 
     def finish(self, changes: dict[str, Any]) -> NodeRecord:
         """Write *changes* and release the lease in the same write. Return the new record."""
-        fence = self.fence()
+        with self._remembering(changes):
+            return self._finish(changes, self.fence())
+
+    def _finish(self, changes: dict[str, Any], fence: Fence) -> NodeRecord:
         purpose = None if self.lease is None else self.lease.purpose
         # Stop renewing before the write. A renewal just after it would find the lease gone and report it as lost.
         self._leases.stop_renewing(fence)
@@ -73,6 +82,15 @@ class NodeWrites:
         lease, self.lease = self.lease, None
         if lease is not None:
             self._leases.release(lease.fence)
+
+    @contextmanager
+    def _remembering(self, changes: Mapping[str, Any]) -> Iterator[None]:
+        """Keep the failure in *changes* for the recovery of the node if the block cannot write it."""
+        try:
+            yield
+        except (StoreUnavailable, LeaseLost) as exc:
+            self._unwritten.remember(self.record.uuid, self.record.epoch, changes.get("last_error"), exc)
+            raise
 
     def _apply(self, record: NodeRecord, purpose: str | None) -> NodeRecord:
         before, self.record = self.record, record

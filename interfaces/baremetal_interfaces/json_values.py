@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from baremetal_interfaces.errors import Problem
@@ -13,13 +13,15 @@ from baremetal_interfaces.text import clean_text
 
 MIN_INTEGER, MAX_INTEGER = -(2**63), 2**64 - 1
 """The integers that 64 bits can hold, with and without a sign. Encoders of JSON refuse others."""
-MAX_DEPTH = 64
-"""Maximum nesting of objects and lists."""
+MAX_DEPTH = 56
+"""Maximum nesting of objects and lists. Messages between processes can be nested a little deeper, so that they have room."""
 MAX_VALUES = 100_000
 """Maximum number of values in one document, including all nested ones."""
 MAX_LENGTH = 8 * 2**20
 """Maximum number of characters of one document as JSON text."""
 
+_MAX_WALK_DEPTH = 200
+"""Depth below which values are neither checked nor repaired. Encoders refuse them."""
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 # Text of the json module that can stand for a value outside of the rules: an escaped NUL, an escaped surrogate, or an integer
 # of more than 18 digits. Most documents have none of them, so that one search replaces a walk over all values.
@@ -57,17 +59,17 @@ class JSONValueError(ValueError):
         self.problem = problem
 
 
-def find_problem(value: Any, field: str) -> Problem | None:
+def find_problem(value: Any, field: str, *, limited: bool = True) -> Problem | None:
     """Return the first value within *value* that breaks a rule for JSON, or None. *field* is the name of the whole.
 
-    Integers have at most 64 bits, numbers are finite, text and keys have neither NUL nor halves of surrogate pairs, and depth
-    and number of values are limited.
+    Integers have at most 64 bits, numbers are finite, and text and keys have neither NUL nor halves of surrogate pairs. With
+    *limited*, depth and number of values are limited, and all values have types of JSON.
     """
     for number, (place, depth, item) in enumerate(_walk(value, field)):
-        if number >= MAX_VALUES:
+        if limited and number >= MAX_VALUES:
             return Problem(field, f"it has more than {MAX_VALUES} values", "send fewer values")
-        wrong = _find_wrong(item)
-        if depth > MAX_DEPTH:
+        wrong = _find_wrong(item) if limited or isinstance(item, str | int | float) else None
+        if limited and depth > MAX_DEPTH:
             wrong = f"it is nested more than {MAX_DEPTH} levels deep", "use fewer levels"
         if wrong is not None:
             return Problem(clean_text(place, 200), *wrong)
@@ -81,7 +83,7 @@ def _walk(value: Any, field: str) -> Iterator[tuple[str, int, Any]]:
     while stack:
         place, depth, item = stack.pop()
         yield place, depth, item
-        if depth > MAX_DEPTH:
+        if depth > _MAX_WALK_DEPTH:
             continue
         if isinstance(item, Mapping):
             yield from ((f"key {key!r} of {place}", depth, key) for key in item if not str(key).isprintable())
@@ -111,23 +113,36 @@ def _find_wrong(item: Any) -> tuple[str, str] | None:
     return None
 
 
-def clean_json(value: Any) -> Any:
-    """Return *value* with repairs that make it JSON that can be stored and shown.
+def clean_json(value: Any, max_depth: int = MAX_DEPTH) -> Any:
+    """Return *value* with repairs of everything that cannot be shown as JSON.
 
-    NUL and halves of surrogate pairs in text and keys become visible escapes, see :func:`clean_string`. Integers of more than
-    64 bits and numbers that are not finite become None, and so do values below :data:`MAX_DEPTH` and values that are not JSON.
+    Text and keys are repaired as in :func:`clean_texts`. Integers of more than 64 bits, numbers that are not finite, and objects
+    and lists that are nested deeper than *max_depth* become None. Values of types that JSON does not have stay.
     """
-    return _clean(value, MAX_DEPTH)
+    return _clean(value, max_depth, _clean_number)
 
 
-def _clean(value: Any, depth: int) -> Any:
+def clean_texts(value: Any) -> Any:
+    """Return *value* with visible escapes for NUL and halves of surrogate pairs in text and keys, see :func:`clean_string`."""
+    return _clean(value, _MAX_WALK_DEPTH, lambda number: number)
+
+
+def _clean(value: Any, depth: int, clean_number: Callable[[Any], Any]) -> Any:
     if isinstance(value, str):
         return clean_string(value)
+    if isinstance(value, int | float):
+        return clean_number(value)
     if isinstance(value, Mapping):
-        return {clean_string(str(key)): _clean(item, depth - 1) for key, item in value.items()} if depth > 0 else None
+        if depth <= 0:
+            return None
+        return {clean_string(str(key)): _clean(item, depth - 1, clean_number) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_clean(item, depth - 1) for item in value] if depth > 0 else None
-    return value if _find_wrong(value) is None else None
+        return [_clean(item, depth - 1, clean_number) for item in value] if depth > 0 else None
+    return value
+
+
+def _clean_number(number: float) -> float | None:
+    return number if _find_wrong(number) is None else None
 
 
 def clean_string(text: str) -> str:

@@ -269,3 +269,32 @@ class TestInspection(AgentTestCase):
         self.assertEqual(202, response.status)
         self.assertEqual({"uuid": self.uuid}, response.json)
         settle(self.runtime)
+
+    def test_wrong_value_is_refused_with_its_place(self) -> None:
+        """A report with a wrong value gets 400 with the place of the value, and the node still waits for a report."""
+        self.run_verbs("manage", "inspect")
+        many = [{"mac_address": f"52:54:00:00:{number >> 8:02x}:{number & 255:02x}"} for number in range(20_001)]
+        for changes, place in (
+            ({"cpu": {"count": 1e308}}, "inventory/cpu/count"),
+            ({"cpu": {"count": True}}, "inventory/cpu/count"),
+            ({"cpu": {"count": 2**40}}, "inventory/cpu/count"),
+            ({"memory": {"physical_mb": -1}}, "inventory/memory/physical_mb"),
+            ({"cpu": {"architecture": {"x": 1}}}, "inventory/cpu/architecture"),
+            ({"cpu": {"architecture": "x" * 65}}, "inventory/cpu/architecture"),
+            ({"disks": [{"size": 2**63}]}, "inventory/disks"),
+            ({"interfaces": many}, "inventory/interfaces"),
+            ({"interfaces": many[:513]}, "inventory/interfaces"),
+        ):
+            self.assert_refused(self.send_report({"inventory": {**INVENTORY, **changes}}), 400, place)
+        record = self.record()
+        self.assertEqual("inspect wait", record.provision_state)
+        self.assertEqual({}, dict(record.properties))
+        self.assertEqual(202, self.send_report({"inventory": INVENTORY}).status)
+
+    def test_text_of_an_error_is_one_line(self) -> None:
+        """The error of an agent is cleaned and shortened."""
+        self.run_verbs("manage", "inspect")
+        self.send_report({"inventory": INVENTORY, "error": "no disks\n2026-11-30 INFO forged " + "x" * 100_000})
+        error = self.record().last_error or ""
+        self.assertIn(r"no disks\n2026", error)
+        self.assertLess(len(error), 5000)

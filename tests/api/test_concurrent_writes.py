@@ -23,7 +23,7 @@ class ConcurrencyTestCase(APITestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        store = SQLStore(self.useFixture(EmptyDatabase()).url)
+        self.store = store = SQLStore(self.useFixture(EmptyDatabase()).url)
         store.open()
         self.addCleanup(store.close)
         context = running_conductor(ConductorConfig(host="test", conductor=quick_options()), store=store)

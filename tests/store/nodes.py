@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta, timezone
 from types import MappingProxyType
 from typing import Any
 
-from baremetal_interfaces import InvalidInput
+from baremetal_interfaces import BareMetalError, InvalidInput
 from baremetal_sdk.errors import DuplicateName, InstanceAssociated, NodeNotFound, RevisionConflict
 from baremetal_sdk.store import NodeQuery, NodeRecord, Scope
+from baremetal_sdk.store.records.hardware import NodeHistoryRecord
 from baremetal_sdk.store.records.node import NodeUpdate
 from tests.fixtures.stores import HOLDER, StoreBehaviour, new_uuid
 
@@ -53,7 +54,7 @@ class NodeBehaviour(StoreBehaviour):
             "run_index": 0,
             "run_attempt": 3,
             "driver_state": {"power": {"version": 1, "fields": {}}},
-            "network_data": {"\N{SNOWMAN}": "\x00"},
+            "network_data": {"\N{SNOWMAN}": "\x1b"},
         }
         written = self.store.update_node(node.uuid, values, fence=None)
         read = self.store.node(node.uuid)
@@ -165,8 +166,43 @@ class NodeBehaviour(StoreBehaviour):
         }
         for field, value in wrong.items():
             error = self.assertRaises(InvalidInput, self.store.update_node, node.uuid, {field: value}, fence=None)
-            self.assertTrue(str(error).startswith(f"{field}: "), str(error))
+            self.assertRegex(str(error), f"^{field}(/a)?: ")
         self.assertEqual(node, self.store.node(node.uuid))
+
+    def test_value_that_cannot_be_shown_is_refused_with_its_place(self: Any) -> None:
+        """Integers of more than 64 bits, infinite numbers, NUL, halves of surrogate pairs and deep nesting are never stored."""
+        node = self.node()
+        deep: Any = 1
+        for _ in range(60):
+            deep = [deep]
+        for value in (10**30, -(2**64), float("inf"), "a\0", "\udcff", deep):
+            for changes in ({"properties": {"cpu": [0, value]}}, {"run_steps": ({"args": [0, value]},)}):
+                error = self.assertRaises(InvalidInput, self.store.update_node, node.uuid, changes, fence=None)
+                self.assertRegex(error.problems[0].field, "^(properties/cpu|run_steps/0/args)/1")
+        self.store.update_node(node.uuid, {"properties": {"a": [2**64 - 1, -(2**63), 1e308]}}, fence=None)
+        self.assertEqual([2**64 - 1, -(2**63), 1e308], self.store.node(node.uuid).properties["a"])
+
+    def test_failure_text_is_stored_whatever_it_contains(self: Any) -> None:
+        """The text of a failure is cleaned and shortened by the store, because a refusal would lose the failure."""
+        node = self.node()
+        written = self.store.update_node(node.uuid, {"last_error": "bad \0 \ud800 \n thing"}, fence=None)
+        self.assertEqual(r"bad \x00 \ud800 \n thing", written.last_error)
+        self.assertEqual(written, self.store.node(node.uuid))
+        long = self.store.update_node(node.uuid, {"last_error": "begin " + "x" * 100_000}, fence=None)
+        self.assertTrue((long.last_error or "").startswith("begin x"))
+        self.assertLess(len(long.last_error or ""), 5000)
+        entry = NodeHistoryRecord(new_uuid(), node.uuid, event="bad \0 \ud800", created_at=self.clock.now())
+        self.assertEqual(1, self.store.append_records(NodeHistoryRecord, [entry]))
+        self.assertEqual(r"bad \x00 \ud800", self.store.record(NodeHistoryRecord, entry.uuid).event)
+
+    def test_bulk_update_is_atomic(self: Any) -> None:
+        """A bulk update of which one write fails changes no node, and writes no event."""
+        nodes = [self.node(name=name) for name in ("a", "b")]
+        head = self.store.outbox.head()
+        updates = [NodeUpdate(node.uuid, node.revision, {"name": "c", "power_state": "power on"}) for node in nodes]
+        self.assertRaises(BareMetalError, self.store.update_nodes, updates)
+        self.assertEqual(nodes, [self.store.node(node.uuid) for node in nodes])
+        self.assertEqual(head, self.store.outbox.head())
 
     def test_refused_value_is_not_quoted(self: Any) -> None:
         """The error for an invalid value does not quote it, because it may be a secret."""

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import json
+import logging
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import orjson
 from webob import Request
 
-from baremetal_interfaces import InvalidInput
+from baremetal_interfaces import InvalidInput, Problem
 from baremetal_interfaces.json_cost import compute_max_values, count_values
+from baremetal_interfaces.json_values import MAX_INTEGER, clean_json, find_problem
 from baremetal_sdk.api.framework.errors import RequestTooLarge, UnsupportedContent
 
+LOG = logging.getLogger(__name__)
 MAX_DEPTH = 64
 """Maximum nesting of objects and lists in the body of a request."""
+_MAX_RESPONSE_DEPTH = 100
+_MAX_INTEGER_LENGTH = 20
+"""Number of characters in the longest integers of 64 bits."""
+# Bodies without an escaped NUL and without a long integer need no further search.
+_SUSPECT = re.compile(rb"\\u0000|[0-9]{19}")
+_PATCH_INDEX = re.compile(r"^(?:key '[^']*' of )?/([0-9]+)/")
 
 
 def read(request: Request, max_bytes: int) -> Any:
@@ -32,11 +43,40 @@ def read(request: Request, max_bytes: int) -> Any:
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as exc:
-        raise InvalidInput(f"the body of the request is not valid JSON: {exc}") from None
+        problem = _find_problem(raw)
+        raise InvalidInput([problem] if problem else f"the body of the request is not valid JSON: {exc}") from None
+    if _SUSPECT.search(raw):
+        problem = _find_problem(raw)
+        if problem is not None:
+            raise InvalidInput([problem])
     # A body with few brackets cannot be nested deeply. This saves most requests the walk over the value.
     if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH:
         _check_depth(value)
     return value
+
+
+def _find_problem(raw: bytes) -> Problem | None:
+    """Return the first value of a body that breaks a rule for JSON values, with its place, or None.
+
+    orjson would decode integers of more than 64 bits as floats. It refuses halves of surrogate pairs and infinite numbers, but
+    does not name their fields.
+    """
+    try:
+        value = json.loads(raw, parse_int=_parse_integer, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        return None
+    problem = find_problem(value, "", limited=False)
+    # The place begins with a slash or, for an operation of a patch, with a slash and its index.
+    return problem and problem._replace(field=_PATCH_INDEX.sub(r"patch[\1]/", problem.field).lstrip("/"))
+
+
+def _refuse_constant(text: str) -> None:
+    raise ValueError(f"{text} is not JSON")
+
+
+def _parse_integer(text: str) -> int:
+    # The conversion of very long texts costs much time, and their value does not matter.
+    return int(text) if len(text) <= _MAX_INTEGER_LENGTH else MAX_INTEGER + 1
 
 
 def _read_bytes(request: Request, max_bytes: int) -> bytes:
@@ -85,8 +125,18 @@ def as_object(body: Any) -> dict[str, Any]:
 
 
 def dump(value: Any) -> bytes:
-    """Return *value* as JSON text in UTF-8. Times are in the format of RFC 3339, and sets become sorted lists."""
-    return orjson.dumps(value, default=_to_plain)
+    """Return *value* as JSON text in UTF-8. Times are in the format of RFC 3339, and sets become sorted lists.
+
+    A value that JSON cannot represent comes from a record that an earlier release or another program stored, or from a driver.
+    Such a number becomes null, and text gets visible escapes, so that it does not break the response with all other records.
+    """
+    try:
+        return orjson.dumps(value, default=_to_plain)
+    except orjson.JSONEncodeError as exc:
+        uuid = str(value.get("uuid", "")) if isinstance(value, Mapping) else ""
+        problem = find_problem(value, uuid, limited=False)
+        LOG.warning("a value cannot be shown as JSON and was replaced: %s", problem or exc)
+        return orjson.dumps(clean_json(value, _MAX_RESPONSE_DEPTH), default=_to_plain)
 
 
 def _to_plain(value: Any) -> Any:

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from enum import Enum
+from functools import lru_cache
 from types import UnionType
 from typing import Any, Generic, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 from baremetal_interfaces import InvalidInput, Problem
+from baremetal_interfaces.json_values import JSONValueError, encode_json
+from baremetal_interfaces.text import clean_text
 from baremetal_sdk.store.records.node import INTERFACE_FIELDS, ConductorRecord, NodeRecord, PortRecord
 from baremetal_sdk.store.records.query import Row
 
+LOG = logging.getLogger(__name__)
 R = TypeVar("R")
+T = TypeVar("T")
 StoredRecord = Mapping[str, Any]
 """Type of a record in its stored form: field -> value, encoded as a database stores it."""
 
+FAILURE_FIELDS = frozenset({"last_error", "event"})
+"""Text fields that describe failures. Only conductors write them."""
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MAX_INTEGER = 2**31 - 1
 
@@ -59,6 +67,8 @@ class Field(NamedTuple):
     """True if an update may change the field. Only the store sets the other fields."""
     folded: bool = False
     """True if values are stored in lower case, because their case has no meaning."""
+    cleaned: bool = False
+    """True if text is cleaned and shortened, and never refused: the text of a failure must not be lost by its content."""
 
     @property
     def allowed(self) -> str:
@@ -95,6 +105,8 @@ class Field(NamedTuple):
         return value
 
     def _string(self, value: str) -> str:
+        if self.cleaned:
+            return clean_text(value)
         if self.length is not None and len(value) > self.length:
             raise self._invalid(f"it has {len(value)} characters")
         if "\0" in value:
@@ -112,21 +124,40 @@ class Field(NamedTuple):
         if isinstance(value, str | bytes):
             raise self._invalid(f"it is of type {type(value).__name__}")
         try:
-            return json.dumps(value, allow_nan=False, default=_to_plain_json, separators=(",", ":"))
-        except (TypeError, ValueError, RecursionError) as exc:
-            # The error texts of the json module contain no value, which may be a secret.
-            raise self._invalid(f"it is not JSON ({exc})", "allowed are JSON values") from None
+            return encode_json(value, self.name)
+        except JSONValueError as exc:
+            raise InvalidInput([exc.problem]) from None
 
     def decode(self, stored: Any) -> Any:
         """Return the value of the stored form *stored*. For JSON, each call returns new objects, which the caller may change."""
         if self.kind is FieldKind.MAP:
-            return {} if stored == "{}" else json.loads(stored)
+            return {} if stored == "{}" else self._load(stored, dict) or {"error": "the stored value is not a JSON object"}
         if self.kind is FieldKind.LIST:
-            return () if stored == "[]" else tuple(json.loads(stored))
+            return () if stored == "[]" else tuple(self._load(stored, list) or ())
         return stored
+
+    def _load(self, stored: Any, kind: type[T]) -> T | None:
+        """Return the JSON value of a stored text, or None if another program has written a text that is not of this *kind*.
+
+        The rest of the record stays readable, and so do the other records of a listing.
+        """
+        try:
+            value = json.loads(stored)
+        except (TypeError, ValueError, RecursionError):
+            value = None
+        if isinstance(value, kind):
+            return value
+        _report_unreadable(self.name, hash(stored))
+        return None
 
     def _invalid(self, wrong: str, allowed: str | None = None) -> InvalidInput:
         return InvalidInput([Problem(self.name, wrong, allowed or f"allowed is {self.allowed}")])
+
+
+@lru_cache(maxsize=1024)
+def _report_unreadable(field: str, text_hash: int) -> None:
+    """Log that a field has no valid JSON, once for each text: listings read such a record again and again."""
+    LOG.error("field %s of a record in the database is not valid JSON; write the field again", field)
 
 
 _TYPES: dict[FieldKind, Any] = {
@@ -139,12 +170,6 @@ _TYPES: dict[FieldKind, Any] = {
     FieldKind.LIST: Sequence,
     FieldKind.BYTES: bytes,
 }
-
-
-def _to_plain_json(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise TypeError(f"a value is of type {type(value).__name__}")
 
 
 class RecordFields(Generic[R]):
@@ -237,7 +262,8 @@ def _build_field(name: str, hint: Any, managed: frozenset[str], lengths: Mapping
     value_type = next(arg for arg in get_args(hint) if arg is not type(None)) if optional else hint
     kind = FieldKind.TEXT if name in texts else _KINDS[get_origin(value_type) or value_type]
     length = lengths.get(name, 255) if kind is FieldKind.STRING else None
-    return Field(name, kind, optional, length, name not in managed, folded=name == "address")
+    is_failure = name in FAILURE_FIELDS and kind is FieldKind.TEXT
+    return Field(name, kind, optional, length, name not in managed, folded=name == "address", cleaned=is_failure)
 
 
 _KINDS: dict[Any, FieldKind] = {
