@@ -133,7 +133,7 @@ def _text(value: str | None) -> str | None:
     return None if value is None else clean_string(str(value))
 
 
-def _bound(value: int | None) -> int | None:
+def _limit_bound(value: int | None) -> int | None:
     """Return the bound of a BIOS setting, or None if a database cannot store it. Some BMCs report the bounds of 64 bits."""
     return value if isinstance(value, int) and abs(value) <= _MAX_BOUND else None
 
@@ -146,8 +146,8 @@ def _bios_record(node: str, setting: BIOSSetting) -> BIOSSettingRecord:
         value=_text(setting.value),
         attribute_type=setting.attribute_type,
         allowable_values=tuple(clean_texts(setting.allowable_values)),
-        lower_bound=_bound(setting.lower_bound),
-        upper_bound=_bound(setting.upper_bound),
+        lower_bound=_limit_bound(setting.lower_bound),
+        upper_bound=_limit_bound(setting.upper_bound),
         read_only=setting.read_only,
         reset_required=setting.reset_required,
     )
