@@ -365,10 +365,7 @@ class NodeTask:
         self._writes.delete_node()
 
     def take_unwritten_failure(self) -> str | None:
-        """Return and forget the failure that the previous task of this conductor on the node could not write, or None.
-
-        None also means that another task has had the node's lease since.
-        """
+        """Return and forget the failure that the last holder of the node's lease could not write. See ``UnwrittenFailures``."""
         return self._dependencies.unwritten_failures.take(self.record.uuid, self.record.epoch)
 
     @property
