@@ -7,6 +7,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Protocol
 
+from baremetal_interfaces.steady_time import steady_time
+
 
 class Clock(Protocol):
     """Interface of a source of monotonic time and of dates."""
@@ -15,11 +17,15 @@ class Clock(Protocol):
         """Return seconds since an arbitrary start, on a clock that never goes back."""
 
     def now(self) -> datetime:
-        """Return the current date and time in UTC."""
+        """Return the current date and time in UTC. It does not jump, so that differences are durations."""
 
 
 class SystemClock:
-    """The clock of the operating system."""
+    """The clock of the operating system, without the jumps of its wall clock.
+
+    Leases, waits, heartbeats and retention periods are differences of dates. A jump of the wall clock must not end them, so
+    dates follow :mod:`baremetal_interfaces.steady_time`. All instances in a process agree.
+    """
 
     def monotonic(self) -> float:
         """Return seconds since an arbitrary start, on a clock that never goes back."""
@@ -27,6 +33,10 @@ class SystemClock:
 
     def now(self) -> datetime:
         """Return the current date and time in UTC."""
+        return datetime.fromtimestamp(steady_time(), UTC)
+
+    def wall(self) -> datetime:
+        """Return the date and time of the operating system in UTC, which may jump. Only for display and diagnosis."""
         return datetime.now(UTC)
 
     def boottime(self) -> float:
@@ -41,3 +51,9 @@ def boottime_source(clock: Clock) -> Callable[[], float]:
     """
     boottime: Callable[[], float] = getattr(clock, "boottime", clock.monotonic)
     return boottime
+
+
+def wall_source(clock: Clock) -> Callable[[], datetime]:
+    """Return the function that reads the wall clock: ``clock.wall`` if the clock has it, else ``clock.now``."""
+    wall: Callable[[], datetime] = getattr(clock, "wall", clock.now)
+    return wall

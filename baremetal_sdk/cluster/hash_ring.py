@@ -6,11 +6,12 @@ The assignment is only a hint, so that conductors share the nodes evenly. Author
 from __future__ import annotations
 
 import hashlib
+import math
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from baremetal_sdk.clock import Clock
+from baremetal_sdk.clock import Clock, boottime_source
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.node import ConductorRecord
 
@@ -53,6 +54,49 @@ def format_holder(conductor: ConductorRecord) -> str:
     return f"{conductor.hostname}/{conductor.incarnation}"
 
 
+class HeartbeatAges:
+    """The ages of conductors' heartbeats, as one observer sees them. Thread-safe.
+
+    A heartbeat is a date by the clock of another process, which may differ from the clock here, or may have jumped. So the
+    date decides only when a conductor is seen for the first time. From then on, a heartbeat is as old as the time since the
+    observer saw it change.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._elapsed = boottime_source(clock)
+        self._lock = threading.Lock()
+        self._read_at = -math.inf
+        self._seen: dict[str, tuple[datetime | None, float]] = {}
+        """Lease holder name of each conductor -> its last heartbeat, and the time of *elapsed* at which it was made."""
+
+    def observe(self, conductors: Sequence[ConductorRecord]) -> None:
+        """Record the heartbeats of the conductors that were just read from the store."""
+        with self._lock:
+            now, since_read = self._elapsed(), self._elapsed() - self._read_at
+            seen: dict[str, tuple[datetime | None, float]] = {}
+            for conductor in conductors:
+                holder = format_holder(conductor)
+                last = self._seen.get(holder)
+                if last is None or last[0] != conductor.heartbeat_at:
+                    # A changed heartbeat was made since the last observation, whatever its date says.
+                    oldest = math.inf if last is None else since_read
+                    last = (conductor.heartbeat_at, now - min(self._age_by_date(conductor.heartbeat_at), oldest))
+                seen[holder] = last
+            self._seen, self._read_at = seen, now
+
+    def age(self, conductor: ConductorRecord) -> float:
+        """Return the seconds since the last heartbeat of *conductor*; infinity without one, and before it was observed."""
+        with self._lock:
+            seen = self._seen.get(format_holder(conductor))
+            return math.inf if seen is None else self._elapsed() - seen[1]
+
+    def _age_by_date(self, heartbeat_at: datetime | None) -> float:
+        if heartbeat_at is None:
+            return math.inf
+        return max(0.0, (self._clock.now() - heartbeat_at).total_seconds())
+
+
 class HashRing:
     """The live conductors and the assignment of nodes to them, with a short cache. Thread-safe.
 
@@ -76,10 +120,12 @@ class HashRing:
         self._all: Sequence[ConductorRecord] = ()
         self._live: Sequence[ConductorRecord] = ()
         self._read_at: float | None = None
+        self._heartbeats = HeartbeatAges(clock)
 
     def refresh(self) -> Sequence[ConductorRecord]:
         """Read the conductors from the store into the cache. Return all of them, live or not."""
         conductors = self._store().conductors()
+        self._heartbeats.observe(conductors)
         live_holders = self._liveness_source() if self._liveness_source is not None else None
         live = [conductor for conductor in conductors if self._is_live(conductor, live_holders)]
         with self._lock:
@@ -101,10 +147,9 @@ class HashRing:
         """Return the lease holder names of the live conductors."""
         return frozenset(format_holder(conductor) for conductor in self.list_live())
 
-    def is_recent(self, heartbeat_at: datetime | None) -> bool:
-        """Return whether a conductor whose last heartbeat was at *heartbeat_at* counts as live. None means no heartbeat."""
-        max_age = timedelta(seconds=self._heartbeat() * MAX_MISSED_HEARTBEATS)
-        return heartbeat_at is not None and self._clock.now() - heartbeat_at <= max_age
+    def is_live(self, hostname: str, incarnation: str) -> bool:
+        """Return whether a conductor process was live at the last refresh."""
+        return any((record.hostname, record.incarnation) == (hostname, incarnation) for record in self._live)
 
     def find_owner(self, uuid: str, driver: str, group: str) -> str | None:
         """Return the host name of the live conductor that a node is assigned to.
@@ -115,5 +160,5 @@ class HashRing:
 
     def _is_live(self, conductor: ConductorRecord, live_holders: frozenset[str] | None) -> bool:
         if live_holders is None:
-            return self.is_recent(conductor.heartbeat_at)
+            return self._heartbeats.age(conductor) <= self._heartbeat() * MAX_MISSED_HEARTBEATS
         return format_holder(conductor) in live_holders

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 
 from baremetal_interfaces import BareMetalError
-from baremetal_sdk.clock import Clock, SystemClock
+from baremetal_sdk.clock import Clock, SystemClock, wall_source
 from baremetal_sdk.conductor.conductor import Conductor
 from baremetal_sdk.config import ConductorConfig
 from baremetal_sdk.doctor.database import examine_database, open_existing_store
@@ -41,7 +41,7 @@ def examine(
     """
     clock = clock or SystemClock()
     here = process or Process.current()
-    wall_start, monotonic_start = clock.now(), clock.monotonic()
+    wall_start, monotonic_start = wall_source(clock)(), clock.monotonic()
     findings: list[Finding] = []
     findings += _run_check("process", lambda: examine_process(config, conductor, here))
     drivers = _load_drivers(config, conductor)
@@ -86,7 +86,7 @@ def _examine_connection(store: Store) -> Finding:
 
 
 def _examine_clock(clock: Clock, wall: datetime, monotonic: float) -> Finding:
-    now, elapsed = clock.now(), clock.monotonic() - monotonic
+    now, elapsed = wall_source(clock)(), clock.monotonic() - monotonic
     remedy = "synchronize the clock of the machine by NTP (chrony, systemd-timesyncd)"
     if now < _EARLIEST:
         return fail(

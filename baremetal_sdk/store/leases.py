@@ -113,5 +113,5 @@ def build_lease(node: Mapping[str, Any]) -> Lease:
     )
 
 
-def _format_time(time: datetime) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
+def _format_time(when: datetime) -> str:
+    return when.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -77,6 +77,51 @@ class TestHashRing(TestCase):
         self.assertEqual(["a"], [record.hostname for record in ring.list_live(fresh=True)])
 
 
+class TestHeartbeatsOfJumpedClocks(TestCase):
+    """A conductor whose clock differs from the observer's, or jumps."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.clock, self.remote = ManualClock(), ManualClock()
+        self.store = MemoryStore(self.remote)
+        self.ring = HashRing(lambda: self.store, self.clock, lambda: 10.0)
+
+    def list_live(self) -> list[str]:
+        return [record.hostname for record in self.ring.list_live(fresh=True)]
+
+    def beat(self, seconds: float = 10.0) -> None:
+        """Let time pass for both sides, and send a heartbeat."""
+        self.remote.turn(seconds)
+        self.clock.turn(seconds)
+        self.store.heartbeat("a", "i-a")
+
+    def test_a_conductor_whose_clock_jumps_forward_stays_alive_and_can_die(self) -> None:
+        """A heartbeat from the future is as old as the observation of it, so its conductor is dead a minute after it."""
+        self.store.register_conductor(member("a"))
+        self.assertEqual(["a"], self.list_live())
+        self.remote.turn(30 * 86400.0)
+        self.beat()
+        self.assertEqual(["a"], self.list_live())
+        self.clock.turn(61.0)
+        self.assertEqual([], self.list_live())
+
+    def test_a_conductor_whose_clock_is_behind_is_alive_after_its_next_heartbeat(self) -> None:
+        """A heartbeat with an old date counts as soon as the observer sees it change."""
+        self.clock.turn(3600.0)
+        self.store.register_conductor(member("a"))
+        self.assertEqual([], self.list_live())
+        self.beat()
+        self.assertEqual(["a"], self.list_live())
+
+    def test_a_dead_conductor_is_dead_for_an_observer_that_has_not_looked_for_long(self) -> None:
+        """The date of a heartbeat decides within the time for which the observer did not look."""
+        self.store.register_conductor(member("a"))
+        self.assertEqual(["a"], self.list_live())
+        self.beat(300.0)
+        self.clock.turn(300.0)
+        self.assertEqual([], self.list_live())
+
+
 class TestRouting(TestCase):
     def setUp(self) -> None:
         super().setUp()

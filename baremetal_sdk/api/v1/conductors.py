@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from baremetal_interfaces import InvalidInput, Problem
@@ -21,8 +20,8 @@ _MARKER = Parameter("marker", TEXT, "The host name of the last conductor on the 
 _QUERY = (*(_MARKER if parameter.name == "marker" else parameter for parameter in PAGING), FIELDS, DETAIL)
 
 
-def _is_alive(request: APIRequest, heartbeat_at: datetime | None) -> bool:
-    return request.conductors.is_recent(heartbeat_at)
+def _is_alive(request: APIRequest, hostname: str, incarnation: str) -> bool:
+    return request.conductors.is_live(hostname, incarnation)
 
 
 def _list_drivers(request: APIRequest, drivers: Mapping[str, Any]) -> list[str]:
@@ -35,7 +34,7 @@ CONDUCTOR_VIEW = View(
     (
         ViewField("hostname"),
         ViewField("conductor_group"),
-        ViewField("alive", 1, ("heartbeat_at",), _is_alive, sortable=False),
+        ViewField("alive", 1, ("hostname", "incarnation"), _is_alive, sortable=False),
         ViewField("drivers", render=_list_drivers, sortable=False),
         ViewField("created_at"),
         ViewField("updated_at"),

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,6 +12,7 @@ from ironic.common import async_steps, states
 from ironic.conductor import utils as conductor
 
 from baremetal_interfaces import Kind, Phase, Step, Wait
+from baremetal_interfaces.steady_time import steady_time
 
 _WAIT_KEY = "contract_wait"
 _OPERATIONS = {states.CLEANWAIT: "clean", states.DEPLOYWAIT: "deploy", states.SERVICEWAIT: "service"}
@@ -52,7 +52,7 @@ def clear_wait(node: Any) -> None:
 def is_due(internal: Mapping[str, Any]) -> bool:
     """Return whether *internal*, a ``driver_internal_info``, records a step that is due for a poll now."""
     due = (internal.get(_WAIT_KEY) or {}).get("due")
-    return due is not None and time.time() >= float(due)
+    return due is not None and steady_time() >= float(due)
 
 
 def is_for_kind(node: Any, kind: Kind) -> bool:
@@ -104,7 +104,7 @@ def poll_and_continue(task: Any, poll: Poll, done: Done) -> None:
 
 
 def _store_wait(node: Any, identity: Mapping[str, Any], *, arguments: Mapping[str, Any], wait: Wait) -> None:
-    due = None if wait.poll_after is None else time.time() + wait.poll_after
+    due = None if wait.poll_after is None else steady_time() + wait.poll_after
     entry = {**identity, "arguments": dict(arguments), "state": dict(wait.state), "due": due}
     node.set_driver_internal_info(_WAIT_KEY, entry)
 

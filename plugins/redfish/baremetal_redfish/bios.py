@@ -6,7 +6,6 @@ settings are in effect.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +28,7 @@ from baremetal_interfaces import (
     Wait,
     step,
 )
+from baremetal_interfaces.steady_time import steady_time
 from baremetal_redfish.bios_registry import AttributeRules, parse_settings
 from baremetal_redfish.connector import RedfishConnector
 from baremetal_redfish.info import RedfishInfo
@@ -110,14 +110,14 @@ class RedfishBIOS(BIOSInterface):
         missing = [name for name, value in state.get("wanted", {}).items() if current.get(name) != value]
         if not missing:
             return None
-        if time.time() > float(state.get("until", 0.0)):
+        if steady_time() > float(state.get("until", 0.0)):
             waited = f"{self.options.bios_apply_timeout:g} s"
             raise DriverError(f"the BIOS settings {', '.join(missing)} are not in effect {waited} after the reboot")
         return Wait(poll_after=self.options.bios_poll_interval, state=dict(state))
 
     def _reboot(self, task: Task, state: dict[str, Any]) -> Wait:
         task.power.set(PowerState.REBOOT)
-        until = time.time() + self.options.bios_apply_timeout
+        until = steady_time() + self.options.bios_apply_timeout
         return Wait(poll_after=self.options.bios_poll_interval, state={**state, "until": until})
 
     def _read_bios(self, session: RedfishSession, task: Task) -> dict[str, Any]:

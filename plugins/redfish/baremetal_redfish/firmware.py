@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +29,7 @@ from baremetal_interfaces import (
 )
 from baremetal_interfaces.addresses import is_http_url
 from baremetal_interfaces.http import HTTPSessionError
+from baremetal_interfaces.steady_time import steady_time
 from baremetal_redfish.connector import RedfishConnector
 from baremetal_redfish.info import RedfishInfo
 from baremetal_redfish.links import follow, get_nested, get_objects, get_path, get_text, iterate_members, read_root
@@ -91,7 +91,7 @@ class RedfishFirmware(FirmwareInterface):
             with borrow_session(task) as session:
                 return self._check_progress(session, task, state)
         except _TRANSIENT_ERRORS as exc:
-            if time.time() > float(state.get("until", 0.0)):
+            if steady_time() > float(state.get("until", 0.0)):
                 raise DriverError(f"the firmware update of {state.get('component')} did not finish in time: {exc}") from None
             return Wait(poll_after=self.options.firmware_poll_interval, state=dict(state))
 
@@ -99,7 +99,7 @@ class RedfishFirmware(FirmwareInterface):
         monitor, left = state.get("monitor"), list(state.get("left", ()))
         if monitor:
             progress = poll_monitor(session, str(monitor))
-            if not progress.is_done and time.time() > float(state.get("until", 0.0)):
+            if not progress.is_done and steady_time() > float(state.get("until", 0.0)):
                 raise DriverError(f"the firmware update of {state.get('component')} did not finish in time")
             if not progress.is_done:
                 return Wait(poll_after=progress.poll_after, state=dict(state))
@@ -118,7 +118,7 @@ class RedfishFirmware(FirmwareInterface):
             body["Targets"] = [path]
         with translate_refusal("url", urlsplit(first["url"]).hostname):
             response = session.transport.post(target, body)
-        until = time.time() + self.options.firmware_update_timeout
+        until = steady_time() + self.options.firmware_update_timeout
         state = {"component": first["component"], "monitor": get_monitor(response), "left": rest, "until": until}
         return Wait(poll_after=get_poll_interval(response), state=state)
 

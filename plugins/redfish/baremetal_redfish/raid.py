@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +20,7 @@ from baremetal_interfaces import (
     find_raid_problems,
     step,
 )
+from baremetal_interfaces.steady_time import steady_time
 from baremetal_redfish.connector import RedfishConnector
 from baremetal_redfish.info import RedfishInfo
 from baremetal_redfish.links import follow, get_nested, get_objects, get_path, iterate_members
@@ -103,7 +103,7 @@ class RedfishRAID(RAIDInterface):
             progress = poll_monitor(session, str(state["monitor"]))
             if progress.is_done:
                 return self._continue(session, task, state)
-            if time.time() > float(state.get("until", 0.0)):
+            if steady_time() > float(state.get("until", 0.0)):
                 raise DriverError(f"the BMC did not create or delete a RAID volume within {self.options.raid_task_timeout:g} s")
             return Wait(poll_after=progress.poll_after, state=dict(state))
 
@@ -121,7 +121,7 @@ class RedfishRAID(RAIDInterface):
                     response = session.transport.post(controller.collection, body)
             monitor = get_monitor(response)
             if monitor is not None:
-                until = time.time() + self.options.raid_task_timeout
+                until = steady_time() + self.options.raid_task_timeout
                 left = {"delete": deletions, "create": creations, "monitor": monitor, "until": until}
                 return Wait(poll_after=get_poll_interval(response), state=left)
         return None
