@@ -80,7 +80,7 @@ class Components:
         options = self.options = config.conductor
         # Raises ConfigurationError for malformed options. The rules themselves are parsed again for each driver.
         parse_slot_rules(options.bmc_max_in_flight, options.bmc_concurrency_scope)
-        _limit_documents(options.bmc_max_document_size)
+        limit_documents(options.bmc_max_document_size)
         self.clock = clock
         self.power_gate = PowerActionGate()
         # Drivers come first: without any hardware type, the store and the pool need not be opened.
@@ -263,7 +263,8 @@ def _open_store(config: ConductorConfig, clock: Clock) -> Store:
     )
 
 
-def _limit_documents(size: int) -> None:
+def limit_documents(size: int) -> None:
+    """Set the maximum size of a document from a BMC, in bytes, for all sessions of this process."""
     # Imported here, because ssl and sockets are slow to import.
     from baremetal_interfaces.http import set_max_document_bytes
 

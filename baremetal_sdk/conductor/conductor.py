@@ -13,7 +13,7 @@ from baremetal_sdk.clock import Clock, SystemClock
 from baremetal_sdk.concurrency.monkey_patching import refuse_monkey_patching
 from baremetal_sdk.concurrency.periodic import Interval, Periodic, bind_conductor, find_periodic_methods, resolve_interval
 from baremetal_sdk.concurrency.pool import ElasticPool
-from baremetal_sdk.conductor.components import Components, Overrides, lanes_for
+from baremetal_sdk.conductor.components import Components, Overrides, lanes_for, limit_documents
 from baremetal_sdk.conductor.periodic_jobs import PERIODIC_JOBS, SIGNS_OF_LIFE
 from baremetal_sdk.conductor.readings import conductor_readings
 from baremetal_sdk.conductor.shutdown import LAST_STEPS_S, Shutdown, run_safely
@@ -197,6 +197,7 @@ class Conductor:
         if components.owns_pool:
             components.pool.resize(config.conductor.workers_pool_size, lanes_for(config.conductor.workers_pool_size))
         components.leases.duration = config.conductor.lease_duration
+        limit_documents(config.conductor.bmc_max_document_size)
         for periodic in self._periodics:
             periodic.change_interval(self._interval_of(periodic.name))
         components.power_sync.reload(config.conductor)

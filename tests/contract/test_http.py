@@ -475,6 +475,11 @@ class TestInvalidResponses(HTTPTestCase):
         lines = b"".join(b"X-%d: %s\r\n" % (number, b"x" * 60000) for number in range(20))
         self.assertFails(TooLarge, b"HTTP/1.1 200 OK\r\n" + lines + b"\r\n", max_response=4096)
 
+    def test_number_of_headers_and_interim_responses(self) -> None:
+        """Very many short headers or interim responses, which would cost time, are refused."""
+        self.assertFails(TooLarge, b"HTTP/1.1 200 OK\r\n" + b"a:b\r\n" * 1000 + b"\r\n")
+        self.assertFails(BadAnswer, b"HTTP/1.1 100 Continue\r\n\r\n" * 2000 + b"HTTP/1.1 200 OK\r\n\r\n")
+
 
 class TestTLS(HTTPTestCase):
     def ask(self, server: RawServer, options: TLSOptions, host: str = "127.0.0.1") -> object:

@@ -19,6 +19,9 @@ from baremetal_interfaces.json_cost import compute_max_values
 MAX_HEAD_BYTES = 256 * 1024
 """Maximum size of the head of a response, in bytes."""
 
+_MAX_HEADER_LINES = 200
+"""Maximum number of lines in a head, because the parser of headers takes much longer for a line than for its bytes."""
+_MAX_INTERIM_RESPONSES = 1000
 _STATUS = re.compile(rb"HTTP/1\.(\d) (\d\d\d)(?: [^\r\n]*)?\r?\n")
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 _FOLDED = re.compile(rb"\r?\n[ \t]+")
@@ -127,12 +130,13 @@ class _Reader:
 
     def _read_final_head(self) -> tuple[bytes, bytes, bytes]:
         """Return version, status and headers of the final response; skip interim responses (status 1xx)."""
-        while True:
+        for _ in range(_MAX_INTERIM_RESPONSES + 1):
             version, status, head = self._read_head()
             if status == _SWITCHING_PROTOCOLS or status < b"100":
                 raise BadAnswer(f"the response has the status {int(status)}, which was not requested")
             if status >= b"200":
                 return version, status, head
+        raise BadAnswer(f"the server sent more than {_MAX_INTERIM_RESPONSES} interim responses")
 
     def _read_head(self) -> tuple[bytes, bytes, bytes]:
         """Return version digit, status and header lines of the next head, and remove it from the data."""
@@ -150,6 +154,8 @@ class _Reader:
         if first is None or first.end() > end.end():
             raise BadAnswer("the response is not HTTP")
         head, self._data = self._data[first.end() : end.end()], self._data[end.end() :]
+        if head.count(b"\n") > _MAX_HEADER_LINES:
+            raise TooLarge(f"the head of the response has more than {_MAX_HEADER_LINES} lines")
         return first[1], first[2], head
 
     def _has_data(self) -> bool:

@@ -163,7 +163,7 @@ def _use_basic_auth(session: RedfishSession, info: RedfishInfo) -> None:
     # credentials are wrong, and their failures could lock the account. A missing privilege or resource is no failure of
     # the login.
     with contextlib.suppress(PrivilegeMissing, sushy.exceptions.ResourceNotFoundError):
-        session.transport.read_document(f"{session.root}Systems")
+        session.transport.read_document(f"{session.root}Systems", large=True)
 
 
 def _create_session(session: RedfishSession, info: RedfishInfo, path: str) -> None:

@@ -103,7 +103,7 @@ class RedfishSession:
 
     def _read_system_paths(self) -> list[str]:
         try:
-            collection = self.transport.read_document(self._find_collection_path())
+            collection = self.transport.read_document(self._find_collection_path(), large=True)
         except sushy.exceptions.ResourceNotFoundError:
             raise UnexpectedAnswer(
                 f"the BMC at {self.http.endpoint} has no Redfish service at {self.root} that lists its systems; "
