@@ -6,8 +6,8 @@ from baremetal_sdk.exports import lazy_exports
 
 if TYPE_CHECKING:
     from baremetal_sdk.bmc.access import BMCAccess, max_pooled_sessions, retry_on_expired_session
+    from baremetal_sdk.bmc.auth_breaker import Refusal, Refusals, RefusalsInMemory
     from baremetal_sdk.bmc.borrowing import BMCCredential, SessionExpired
-    from baremetal_sdk.bmc.breakers import Refusal, Refusals, RefusalsInMemory
     from baremetal_sdk.bmc.slot_rules import SlotsInfo, parse_slot_rules
     from baremetal_sdk.bmc.slots import SlotTaken
 else:
@@ -16,7 +16,7 @@ else:
         {
             "access": ("BMCAccess", "max_pooled_sessions", "retry_on_expired_session"),
             "borrowing": ("BMCCredential", "SessionExpired"),
-            "breakers": ("Refusal", "Refusals", "RefusalsInMemory"),
+            "auth_breaker": ("Refusal", "Refusals", "RefusalsInMemory"),
             "slot_rules": ("SlotsInfo", "parse_slot_rules"),
             "slots": ("SlotTaken",),
         },

@@ -8,7 +8,7 @@ from typing import Any
 
 from baremetal_interfaces import Connector, Endpoint
 from baremetal_interfaces.sending import current_slots, use_slots
-from baremetal_sdk.bmc.breakers import ConnectBreaker
+from baremetal_sdk.bmc.connect_breakers import ConnectBreaker
 from baremetal_sdk.bmc.slots import HeldSlot, RequestLimiter
 from baremetal_sdk.clock import Clock
 
@@ -51,7 +51,7 @@ class PooledSession:
 class BMC:
     """The sessions of one endpoint, and the connect breaker, which all accounts at the address share. Thread-safe."""
 
-    __slots__ = ("_clock", "_lock", "_sessions", "connect_breaker", "endpoint", "login_lock")
+    __slots__ = ("__weakref__", "_clock", "_lock", "_sessions", "connect_breaker", "endpoint", "login_lock")
 
     def __init__(self, endpoint: Endpoint, connect_breaker: ConnectBreaker, clock: Clock) -> None:
         self.endpoint = endpoint
@@ -68,11 +68,21 @@ class BMC:
         A session is available if it has no borrower, or if its connector is shareable. Broken sessions are never returned.
         """
         with self._lock:
-            # The key contains the credential, so sessions of other credentials are never found here.
-            for pooled in self._sessions.get(key, ()):
-                if not pooled.is_broken and (pooled.borrowers == 0 or pooled.connector.shareable):
-                    pooled.borrowers += 1
-                    return pooled
+            pooled = self._find_available_locked(key)
+            if pooled is not None:
+                pooled.borrowers += 1
+            return pooled
+
+    def has_available(self, key: SessionKey) -> bool:
+        """Return whether :meth:`acquire` would return a session now."""
+        with self._lock:
+            return self._find_available_locked(key) is not None
+
+    def _find_available_locked(self, key: SessionKey) -> PooledSession | None:
+        # The key contains the credential, so sessions of other credentials are never found here.
+        for pooled in self._sessions.get(key, ()):
+            if not pooled.is_broken and (pooled.borrowers == 0 or pooled.connector.shareable):
+                return pooled
         return None
 
     def add(self, key: SessionKey, pooled: PooledSession) -> None:

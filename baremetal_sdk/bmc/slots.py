@@ -38,7 +38,7 @@ class RequestSemaphore:
     Each caller brings its own limit, because nodes behind one address may allow different numbers of requests.
     """
 
-    __slots__ = ("_in_flight", "_lock", "endpoint", "waiters")
+    __slots__ = ("__weakref__", "_in_flight", "_lock", "endpoint", "waiters")
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import uuid
 
-from baremetal_interfaces import NotFound
-from baremetal_sdk.bmc.breakers import Refusal
+from baremetal_interfaces import AuthenticationFailed, NotFound
+from baremetal_sdk.bmc.auth_breaker import Refusal
 from baremetal_sdk.errors import ConfigurationError, DuplicateName
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.hardware import LoginRefusalRecord
@@ -28,15 +28,20 @@ class StoredRefusals:
     def get(self, endpoint: str) -> Refusal | None:
         """Return the counts of refused logins at an endpoint, or None if no login was refused.
 
-        Counts that no available key decrypts are treated as absent.
+        Raises ``AuthenticationFailed`` if no available key decrypts the counts: another login could lock the account.
         """
         ident = _record_id(endpoint)
         try:
             record = self._store.record(LoginRefusalRecord, ident)
-            unsealed = self._secrets.unseal(record.sealed_credential, ident)
-        except (NotFound, ConfigurationError):
-            # A record that was sealed with a key that is gone cannot be read and counts as absent.
+        except NotFound:
             return None
+        try:
+            unsealed = self._secrets.unseal(record.sealed_credential, ident)
+        except ConfigurationError:
+            raise AuthenticationFailed(
+                f"no login as {endpoint} is tried: the BMC has refused {record.refused} logins, and with which credentials was "
+                "sealed with a key that is not available; restore the key, or set the credentials in driver_info again"
+            ) from None
         # Earlier releases stored one credential for each account, with its count in the record.
         counts = json.loads(unsealed.get(_COUNTS) or "null") or {unsealed[_CREDENTIAL]: record.refused}
         return Refusal({bytes.fromhex(credential): count for credential, count in counts.items()})

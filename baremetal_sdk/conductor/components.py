@@ -105,7 +105,7 @@ class Components:
         self.history = History(self.store, config.hostname, clock, lambda: self.options)
         self.recent_calls = RecentCalls(clock)
         overrides.telemetry.add(self.recent_calls)
-        self.bmc = BMCAccess(clock, refusals=StoredRefusals(self.store, secrets), telemetry=overrides.telemetry)
+        self.bmc = self._bmc_access(secrets, clock, overrides)
         self.tasks = self._tasks(secrets, clock, changes, overrides)
         self.key_rotation = KeyRotation(self.store, secrets)
         self.pruner = Pruner(self.store, clock, config.events)
@@ -144,6 +144,10 @@ class Components:
         ring = HashRing(lambda: self.store, clock, lambda: self.options.heartbeat_interval, liveness_source=liveness_source)
         incarnation, group = holder.rpartition("/")[2], config.conductor_group
         return Membership(self.store, self.drivers, ring, config.hostname, incarnation, group, coordinator=coordinator)
+
+    def _bmc_access(self, secrets: SecretBox, clock: Clock, overrides: Overrides) -> BMCAccess:
+        refusals = StoredRefusals(self.store, secrets)
+        return BMCAccess(clock, refusals=refusals, telemetry=overrides.telemetry, ca_directory=self.options.bmc_ca_directory)
 
     def _tasks(self, secrets: SecretBox, clock: Clock, changes: ChangeListeners, overrides: Overrides) -> TaskManager:
         return TaskManager(

@@ -129,6 +129,12 @@ class ConductorOptions:
         minimum=65536,
         change_when="calls fail because a response of your BMCs is too large or has too many values",
     )
+    bmc_ca_directory: str | None = setting(
+        None,
+        "Absolute path of the directory with the certificate authorities that driver_info may name, as in redfish_verify_ca. "
+        "Files outside of it are refused. Empty: any file that the conductor can read.",
+        change_when="clients that may set driver_info must not name other files on the conductor",
+    )
     bmc_call_timeout: float = setting(
         60.0,
         "Timeout of one driver call, in seconds. It includes retries. Another conductor takes over an expired lease only after "

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Protocol
 
-from baremetal_interfaces import Busy, Deadline, InvalidInput
+from baremetal_interfaces import Busy, Deadline, DeadlineExceeded, InvalidInput
 from baremetal_interfaces.connector import TLSOptions
 from baremetal_interfaces.http import ConnectFailed, HTTPResponse, HTTPSession, HTTPSessionError, TLSFailed, tls_context
 from baremetal_sdk.config import JSONRPCConfig
@@ -197,5 +197,6 @@ def _create_tls_context(config: JSONRPCConfig) -> ssl.SSLContext:
     options = TLSOptions(ca_file=config.ca_file, client_cert=config.client_cert_file, client_key=config.client_key_file)
     try:
         return tls_context(options)
-    except InvalidInput as exc:
-        raise ConfigurationError(f"[json_rpc] ca_file, client_cert_file, client_key_file: {exc.message}") from None
+    except (InvalidInput, DeadlineExceeded) as exc:
+        reason = f" ({exc.__cause__})" if exc.__cause__ is not None else ""
+        raise ConfigurationError(f"[json_rpc] ca_file, client_cert_file, client_key_file: {exc.message}{reason}") from None

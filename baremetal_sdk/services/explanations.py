@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from baremetal_interfaces import BareMetalError, DriverInfo
+from baremetal_interfaces import BareMetalError, Connector, DriverInfo
 from baremetal_sdk.rpc.registry import rpc_method
 from baremetal_sdk.tasks.task_manager import TaskManager
 
@@ -14,11 +14,14 @@ class Explanations:
     """RPC service with data for the diagnosis of a node. It sends nothing to a BMC and needs no lease.
 
     *calls* returns the last driver calls of a node. *breaker* returns the state of the breakers of the BMC in a
-    ``driver_info``.
+    ``driver_info``, for sessions of a connector.
     """
 
     def __init__(
-        self, tasks: TaskManager, calls: Callable[[str], list[dict[str, Any]]], breaker: Callable[[DriverInfo], dict[str, Any]]
+        self,
+        tasks: TaskManager,
+        calls: Callable[[str], list[dict[str, Any]]],
+        breaker: Callable[[DriverInfo, type[Connector[Any]]], dict[str, Any]],
     ) -> None:
         self._tasks = tasks
         self._calls = calls
@@ -44,5 +47,5 @@ class Explanations:
                 endpoint = str(info.endpoint())
             except BareMetalError:
                 continue  # validate_node reports what is wrong with driver_info
-            found[endpoint] = {"bmc": endpoint, **self._breaker(info)}
+            found[endpoint] = {"bmc": endpoint, **self._breaker(info, interface.connector)}
         return list(found.values())

@@ -35,9 +35,11 @@ class PowerReader:
 
     @property
     def retry_delay(self) -> float:
-        """Seconds until the connect breaker of an unreachable BMC allows the next try; 0 if it is
-        not open. Another caller's probe may still hold this reader off."""
-        return self._credential.bmc.connect_breaker.retry_delay
+        """Seconds until the connect breakers of an unreachable BMC allow the next try; 0 if none is open.
+
+        Another caller's probe may still hold this reader off.
+        """
+        return self._credential.retry_delay
 
     def read(self, deadline: Deadline, *, wait: bool = True) -> PowerState | None:
         """Read and return the power state. Return None if the caller has to use the driver's ``get_power_state`` instead.

@@ -63,6 +63,8 @@ class Fault(Enum):
     AUTH = "the credentials are refused"
     EXPIRED = "the session is no longer valid, and a new login may cure it"
     UNREACHABLE = "nothing answers"
+    UNANSWERED = "the BMC was reached, and it or a part behind it did not answer the request"
+    UNRESOLVED = "the host name was not resolved"
     BUSY = "the BMC asks to come back later"
     OTHER = "anything else"
 
@@ -80,8 +82,7 @@ class Connector(ABC, Generic[S]):
     takes_turns: ClassVar[bool] = False
     """Whether the sessions take a request slot for each request (:func:`~baremetal_interfaces.request_slot`).
 
-    If False and the sessions are not :attr:`shareable`, a borrower holds one slot until it returns the session. If False and
-    the sessions are shareable, the runtime does not limit their requests; only background reads of power sync hold a slot.
+    If False, a borrower holds one slot until it returns the session, also if the sessions are :attr:`shareable`.
     """
 
     loggers: ClassVar[tuple[str, ...]] = ()
@@ -99,6 +100,13 @@ class Connector(ABC, Generic[S]):
         """Return the values of *info* that a shared session depends on, such as the login method.
 
         Tasks share a session only if endpoint, secrets and this key are equal.
+        """
+        return None
+
+    def failure_scope(self, info: Any) -> Hashable:
+        """Return the part behind the BMC that the requests of the node with *info* are for, such as a system or a controller.
+
+        An unanswered request (``Fault.UNANSWERED``) counts against nodes with the same endpoint, credentials and scope only.
         """
         return None
 

@@ -104,6 +104,18 @@ class BMCUnreachable(DriverError):
     """The BMC does not answer at its address, or the connection to it broke."""
 
 
+class RequestUnanswered(BMCUnreachable):
+    """The BMC was reached and did not answer this request, or a controller or system behind the BMC did not.
+
+    The runtime counts this against the session and the part behind the BMC that the request was for. Nodes that use the BMC in
+    another way are not affected.
+    """
+
+
+class HostUnresolved(BMCUnreachable):
+    """The host name of the BMC was not resolved, which says nothing about the BMC."""
+
+
 class AuthenticationFailed(DriverError):
     """The BMC rejects the credentials. A retry cannot succeed until they are changed."""
 

@@ -12,6 +12,8 @@ from baremetal_interfaces.errors import (
     BMCBusy,
     BMCUnreachable,
     DriverError,
+    HostUnresolved,
+    RequestUnanswered,
     UnexpectedAnswer,
 )
 from baremetal_interfaces.redaction import describe, mark_redacted, redact_error, redact_text, scrub, spellings
@@ -22,6 +24,8 @@ _MEANING: dict[Fault, tuple[type[DriverError], str]] = {
     Fault.AUTH: (AuthenticationFailed, "refuses the credentials; correct them in driver_info"),
     Fault.EXPIRED: (AuthenticationFailed, "no longer accepts the session; try again with a new login"),
     Fault.UNREACHABLE: (BMCUnreachable, "does not answer; check its address, its network and its power"),
+    Fault.UNANSWERED: (RequestUnanswered, "does not answer the request; check the BMC and the options in driver_info"),
+    Fault.UNRESOLVED: (HostUnresolved, "cannot be reached by its host name; check the name and the name servers"),
     Fault.BUSY: (BMCBusy, "is busy; try again later"),
 }
 

@@ -231,7 +231,7 @@ class LocalTask:
         if options is not None:
             from baremetal_interfaces.http.tls import tls_context  # not at the top: ssl is slow to import, and rarely needed here
 
-            tls = tls_context(options)
+            tls = tls_context(options, self._deadline)
         return self._instance(connector).open(info, tls, self._deadline)
 
     def _close(self, connector: type[Connector[S]], session: S) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import logging
+import tempfile
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -27,15 +30,21 @@ from baremetal_interfaces import (
     option,
 )
 from baremetal_sdk import Conductor
-from baremetal_sdk.bmc import BMCAccess, RefusalsInMemory, SessionExpired
+from baremetal_sdk.bmc import BMCAccess, Refusal, RefusalsInMemory, SessionExpired
+from baremetal_sdk.bmc.auth_breaker import AuthBreaker
+from baremetal_sdk.bmc.connect_breakers import ConnectBreaker
+from baremetal_sdk.bmc.sessions import BMC
+from baremetal_sdk.bmc.slots import RequestSemaphore
 from baremetal_sdk.bmc.stored_refusals import StoredRefusals
 from baremetal_sdk.observability.redaction import RedactingFilter
 from baremetal_sdk.store.memory.store import MemoryStore
 from baremetal_sdk.store.records.hardware import LoginRefusalRecord
 from baremetal_sdk.store.records.query import Query
-from baremetal_sdk.store.secrets import PlainBox
+from baremetal_sdk.store.secrets import FernetBox, PlainBox
 from baremetal_sdk.testing import ManualClock, settle
 from tests.fixtures.machines import MachinesCase
+
+TIMEOUT_S = 20.0
 
 
 @dataclass(frozen=True)
@@ -70,6 +79,20 @@ class ToyConnector(Connector[str]):
     def classify(self, exc: Exception) -> Fault:
         kinds = {Refused: Fault.AUTH, Expired: Fault.EXPIRED, OSError: Fault.UNREACHABLE}
         return kinds.get(type(exc), Fault.OTHER)
+
+
+class SlowRefusals(RefusalsInMemory):
+    """Storage whose first write waits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writing, self.go = threading.Event(), threading.Event()
+
+    def put(self, endpoint: str, refusal: Refusal) -> None:
+        if not self.writing.is_set():
+            self.writing.set()
+            self.go.wait(TIMEOUT_S)
+        super().put(endpoint, refusal)
 
 
 class AccessCase(TestCase):
@@ -130,7 +153,7 @@ class TestSessions(AccessCase):
 
     def test_a_broken_session_is_closed_before_the_next_login(self) -> None:
         """A broken session is closed even if it has borrowers: the BMC never has two sessions."""
-        self.connector.shareable = True
+        self.connector.shareable = self.connector.takes_turns = True
         with self.borrow() as first:
             with ExpectedException(BMCUnreachable), self.borrow():
                 raise OSError("reset")
@@ -213,6 +236,24 @@ class TestSlots(AccessCase):
             thread.join(10.0)
         self.assertEqual(["session 1"], got)
 
+    def test_shareable_sessions_without_turns_are_limited(self) -> None:
+        """A connector that takes no slot for each request gets one for each borrower, also if its sessions are shareable."""
+        self.connector.shareable = True
+        with self.borrow(), ExpectedException(BMCBusy, ".*serves other requests.*"), self.borrow(seconds=0.01):
+            pass
+
+    def test_a_session_whose_secrets_are_unknown_frees_the_slot(self) -> None:
+        """An error of ``session_secrets`` closes the session and releases the slot."""
+
+        def fail(connector: Any, session: str) -> tuple[str, ...]:
+            raise KeyError("token")
+
+        self.connector.session_secrets = fail
+        for number in (1, 2):
+            with ExpectedException(UnexpectedAnswer), self.borrow(seconds=0.01):
+                pass
+            self.assertEqual((number, number), (self.connector.opened, self.connector.closed))
+
     def test_a_failed_login_frees_the_slot(self) -> None:
         """A failed login releases the BMC's slot."""
         with ExpectedException(AuthenticationFailed), self.borrow("wrong"):
@@ -224,13 +265,13 @@ class TestSlots(AccessCase):
 class TestSharing(AccessCase):
     def test_a_shareable_session_is_lent_to_several_at_once(self) -> None:
         """Borrowers share one login and do not wait for each other, if the session is shareable."""
-        self.connector.shareable = True
+        self.connector.shareable = self.connector.takes_turns = True
         with self.borrow() as first, self.borrow(seconds=0.01) as second:
             self.assertEqual((first, 1), (second, self.connector.opened))
 
     def test_a_broken_shared_session_is_closed_by_its_last_borrower(self) -> None:
         """Current borrowers may finish, and new borrowers get a new session."""
-        self.connector.shareable = True
+        self.connector.shareable = self.connector.takes_turns = True
         with self.borrow():
             with ExpectedException(BMCUnreachable), self.borrow():
                 raise OSError("reset")
@@ -238,6 +279,16 @@ class TestSharing(AccessCase):
             with self.borrow() as other:
                 self.assertEqual("session 2", other)
         self.assertEqual(1, self.connector.closed)
+
+    def test_the_maximum_of_sessions_is_never_exceeded(self) -> None:
+        """If all sessions are in use, another login is refused without a request, until one is returned."""
+        self.access = BMCAccess(self.clock, max_sessions=2)
+        with self.borrow(address="bmc1"):
+            with self.borrow(address="bmc2"), ExpectedException(BMCBusy, ".*2 sessions.*in use.*"), self.borrow(address="bmc3"):
+                pass
+            self.assertEqual((2, 2), (self.access.open_sessions, self.connector.opened))
+            with self.borrow(address="bmc3"):
+                self.assertEqual(2, self.access.open_sessions)
 
     def test_the_session_that_was_idle_longest_is_evicted(self) -> None:
         """At the maximum of open sessions, the session that was idle longest is closed for a new one."""
@@ -293,6 +344,39 @@ class TestBreakers(AccessCase):
             pass
         self.assertEqual(3, self.connector.opened)
 
+    def test_concurrent_refusals_are_all_counted(self) -> None:
+        """Refusals of one account at the same time are counted one after another, and no lock is held while they are stored."""
+        refusals = SlowRefusals()
+        breaker = AuthBreaker(refusals)
+        endpoint = Info(toy_address="bmc1", toy_password="x").endpoint()
+        with ThreadPoolExecutor(4) as threads:
+            first = threads.submit(breaker.record_refused, endpoint, b"wrong")
+            self.assertTrue(refusals.writing.wait(TIMEOUT_S))
+            others = [threads.submit(breaker.record_refused, endpoint, credential) for credential in (b"wrong", b"other")]
+            for other in others:
+                other.result(TIMEOUT_S)
+            self.assertEqual(2, breaker.count_refused(endpoint, b"wrong"))
+            refusals.go.set()
+            first.result(TIMEOUT_S)
+        self.assertEqual([2, 1], [breaker.count_refused(endpoint, credential) for credential in (b"wrong", b"other")])
+        breaker.record_accepted(endpoint, b"wrong")
+        self.assertEqual([0, 1], [breaker.count_refused(endpoint, credential) for credential in (b"wrong", b"other")])
+
+    def test_unreadable_refusals_are_not_forgotten(self) -> None:
+        """Without the key that sealed the counts, no login is tried until the key is back or the credentials are set again."""
+        store = MemoryStore(self.clock)
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        boxes = [FernetBox(f"{directory.name}/{name}") for name in ("key", "other")]
+        for box, message in ((boxes[0], ".*refuses the credentials.*"), (boxes[1], ".*key that is not available.*")):
+            self.access = BMCAccess(self.clock, refusals=StoredRefusals(store, box))
+            with ExpectedException(AuthenticationFailed, message), self.borrow("wrong"):
+                pass
+        self.assertEqual(1, self.connector.opened)
+        self.access.reset_auth_breaker(Info(toy_address="bmc1", toy_password="x").endpoint())
+        with self.borrow():
+            pass
+
     def test_refusals_outlive_the_process(self) -> None:
         """A new process with the same stored refusals does not repeat refused logins."""
         refusals = RefusalsInMemory()
@@ -333,6 +417,38 @@ class TestBreakers(AccessCase):
                 raise KeyError("odd")
         with self.borrow():
             pass
+
+
+class TestMemory(AccessCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.states_before = self.count_states()
+
+    def count_states(self) -> int:
+        gc.collect()
+        return sum(isinstance(found, BMC | ConnectBreaker | RequestSemaphore) for found in gc.get_objects())
+
+    def test_unused_addresses_are_forgotten(self) -> None:
+        """Clients cannot fill the memory with addresses: only those with sessions, failures or users are remembered."""
+        for number in range(50):
+            with self.borrow(address=f"bmc{number}"):
+                pass
+            with ExpectedException(AuthenticationFailed), self.borrow("wrong", address=f"refuses{number}"):
+                pass
+        self.access.close(Deadline.after(10.0))
+        self.assertLessEqual(self.count_states(), self.states_before)
+
+    def test_failures_are_remembered_and_forgotten_after_a_time(self) -> None:
+        """Failures of a BMC that no caller refers to count for ten minutes."""
+        for _ in range(3):
+            with ExpectedException(BMCUnreachable), self.borrow():
+                raise OSError("no route")
+        gc.collect()
+        with ExpectedException(BMCUnreachable, ".*3 times in a row.*"), self.borrow():
+            pass
+        self.clock.turn(700)
+        self.access.close_idle()
+        self.assertLessEqual(self.count_states(), self.states_before)
 
 
 class TestSecrets(AccessCase):

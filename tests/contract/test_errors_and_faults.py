@@ -17,12 +17,14 @@ from baremetal_interfaces import (
     Endpoint,
     Fault,
     Forbidden,
+    HostUnresolved,
     InvalidInput,
     NodeLocked,
     NotFound,
     NotSupported,
     PowerStateFailure,
     Problem,
+    RequestUnanswered,
     UnexpectedAnswer,
 )
 from baremetal_interfaces.faults import scrub, translate
@@ -97,6 +99,8 @@ class TestTranslate(TestCase):
             Fault.AUTH: AuthenticationFailed,
             Fault.EXPIRED: AuthenticationFailed,
             Fault.UNREACHABLE: BMCUnreachable,
+            Fault.UNANSWERED: RequestUnanswered,
+            Fault.UNRESOLVED: HostUnresolved,
             Fault.BUSY: BMCBusy,
             Fault.OTHER: UnexpectedAnswer,
         }

@@ -149,7 +149,7 @@ class TestSessions(LocalTaskTestCase):
         self.assertFalse(contexts[0].check_hostname)
         task = self.task({**acme.driver_info(self.address), "acme_password": "/no/such/file"})
         error = self.assertRaises(InvalidInput, task.call, "power", "get_power_state")
-        self.assertIn(f"the CA file '{MASK}' cannot be used", str(error))
+        self.assertIn(f"the CA file or directory '{MASK}' cannot be used", str(error))
 
 
 class TestErrors(LocalTaskTestCase):

@@ -6,7 +6,7 @@ from typing import Any
 
 from baremetal_interfaces import BareMetalError
 from baremetal_sdk import Conductor
-from baremetal_sdk.bmc.breakers import MAX_CONNECT_FAILURES
+from baremetal_sdk.bmc.connect_breakers import MAX_CONNECT_FAILURES
 from baremetal_sdk.testing import provision
 from tests.fixtures.machines import MachinesCase
 

@@ -11,6 +11,18 @@ class ConnectFailed(HTTPSessionError):
     """No connection to the server: the name is unknown, the port is closed, or the host is unreachable."""
 
 
+class NameLookupFailed(ConnectFailed):
+    """The host name was not resolved. The fault may be that of the name servers; nothing was sent to the server."""
+
+
+class HandshakeFailed(ConnectFailed):
+    """The server accepted the connection and did not finish the TLS handshake."""
+
+
+class LocalFailure(HTTPSessionError):
+    """This host could not open a socket, for example because too many files are open. This says nothing about the server."""
+
+
 class TLSFailed(HTTPSessionError):
     """The server's certificate is not trusted, or the TLS handshake failed."""
 

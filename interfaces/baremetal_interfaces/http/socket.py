@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import ipaddress
 import select
 import socket
 import ssl
 import struct
 import sys
-import threading
 import time
 from collections.abc import Sequence
 from typing import Any
 
 from baremetal_interfaces.deadline import Deadline
-from baremetal_interfaces.http.errors import Broken, ConnectFailed, TimedOut, TLSFailed, TooLarge
+from baremetal_interfaces.http.abandonable import AbandonableCalls
+from baremetal_interfaces.http.errors import (
+    Broken,
+    ConnectFailed,
+    HandshakeFailed,
+    LocalFailure,
+    NameLookupFailed,
+    TimedOut,
+    TLSFailed,
+    TooLarge,
+)
 from baremetal_interfaces.sending import check_send
 
 _MIN_TIMEOUT_S = 0.001
@@ -27,6 +37,12 @@ _TCP_INFO = struct.Struct("@B127xQ")
 """Fields of Linux' ``struct tcp_info``: ``tcpi_state`` at offset 0, and ``tcpi_bytes_received`` at offset 128."""
 _ESTABLISHED = 1
 """``TCP_ESTABLISHED`` of Linux' tcp_states.h."""
+LOCAL_ERRNOS = frozenset(
+    {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EBADF, errno.EADDRNOTAVAIL, errno.EACCES, errno.EPERM}
+)
+"""Socket errors of this process or host, which say nothing about the server."""
+_MAX_LOOKUPS = 512
+"""Maximum number of name lookups at the same time. The system's resolver may take half a minute for one."""
 _SEND_FLAGS = (socket.MSG_DONTWAIT,) if sys.platform == "linux" else ()
 
 
@@ -204,12 +220,16 @@ class DeadlineSocket:
 def connect(host: str, port: int, tls: ssl.SSLContext | None, limit: Deadline) -> DeadlineSocket:
     """Connect to *host*, with TLS if *tls* is a context. Name lookup, connection and handshake end by *limit*.
 
-    Raises :class:`ConnectFailed` or :class:`TLSFailed`.
+    Raises :class:`ConnectFailed`, :class:`TLSFailed` or :class:`LocalFailure`.
     """
-    addresses = _resolve(host, port, limit)
+    addresses = resolve(host, port, limit, kind=socket.SOCK_STREAM)
     failure: OSError | None = None
     for index, (family, kind, protocol, _, address) in enumerate(addresses):
-        sock = socket.socket(family, kind, protocol)
+        try:
+            sock = socket.socket(family, kind, protocol)
+        except OSError as exc:
+            failure = exc
+            continue
         try:
             # Share the time between the addresses, so that one without an answer leaves time for the others.
             sock.settimeout(max(_MIN_TIMEOUT_S, limit.remaining() / (len(addresses) - index)))
@@ -222,6 +242,8 @@ def connect(host: str, port: int, tls: ssl.SSLContext | None, limit: Deadline) -
         return DeadlineSocket(sock if tls is None else _start_tls(sock, tls, host, limit))
     if isinstance(failure, TimeoutError):
         raise ConnectFailed("the server does not answer the connection attempt") from None
+    if failure is not None and failure.errno in LOCAL_ERRNOS:
+        raise LocalFailure(f"this host could not open a connection ({_reason(failure)})") from None
     raise ConnectFailed(f"the connection failed ({_reason(failure)})") from None
 
 
@@ -232,7 +254,7 @@ def _start_tls(sock: socket.socket, tls: ssl.SSLContext, host: str, limit: Deadl
         wrapped.do_handshake()
     except TimeoutError:
         wrapped.close()
-        raise ConnectFailed("the server accepted the connection and did not finish the TLS handshake in time") from None
+        raise HandshakeFailed("the server accepted the connection and did not finish the TLS handshake in time") from None
     except ssl.SSLCertVerificationError as exc:
         wrapped.close()
         raise TLSFailed(f"the server's certificate is not trusted ({exc.verify_message or exc.reason})") from None
@@ -241,45 +263,38 @@ def _start_tls(sock: socket.socket, tls: ssl.SSLContext, host: str, limit: Deadl
         raise TLSFailed(f"the TLS handshake fails ({exc.reason or _reason(exc)}); does it speak TLS at this port?") from None
     except OSError as exc:
         wrapped.close()
-        raise ConnectFailed(f"the server closes the connection during the TLS handshake ({_reason(exc)})") from None
+        raise HandshakeFailed(f"the server closes the connection during the TLS handshake ({_reason(exc)})") from None
     return wrapped
 
 
-_Address = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
+Address = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
+"""An address as ``socket.getaddrinfo`` returns it."""
+_lookups: AbandonableCalls[Sequence[Address]] = AbandonableCalls("name lookup", _MAX_LOOKUPS)
 
 
-def _resolve(host: str, port: int, limit: Deadline) -> Sequence[_Address]:
-    try:
-        ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return _look_up(host, port, limit)
-    try:
-        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
-    except OSError as exc:
-        raise ConnectFailed(f"the address is not valid ({_reason(exc)})") from None
-
-
-def _look_up(host: str, port: int, limit: Deadline) -> Sequence[_Address]:
-    """Return the addresses of a host. Raises ``ConnectFailed`` if the name is unknown or is not resolved before *limit*.
+def resolve(host: str, port: int, limit: Deadline, *, kind: socket.SocketKind) -> Sequence[Address]:
+    """Return the addresses of a host, never none. Raises ``NameLookupFailed`` if the name is unknown or not resolved by *limit*.
 
     The system's resolver has no timeout, so a thread runs it and is abandoned if late.
     """
-    found: list[_Address] = []
-    failed: list[OSError] = []
-
-    def resolve() -> None:
-        try:
-            found.extend(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-        except (OSError, UnicodeError) as exc:
-            failed.append(exc if isinstance(exc, OSError) else OSError("not a valid host name"))
-
-    thread = threading.Thread(target=resolve, name=f"resolve {host}", daemon=True)
-    thread.start()
-    thread.join(limit.remaining())
-    if thread.is_alive():
-        raise ConnectFailed("the host name was not resolved in time")
-    if failed or not found:
-        raise ConnectFailed(f"the host name is unknown ({_reason(failed[0]) if failed else 'no address'})")
+    is_numeric = True
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        is_numeric = False
+    try:
+        if is_numeric:
+            return socket.getaddrinfo(host, port, type=kind, flags=socket.AI_NUMERICHOST)
+        found = _lookups.run((host, port, kind), lambda: socket.getaddrinfo(host, port, type=kind), limit)
+    except TimeoutError:
+        raise NameLookupFailed("the host name was not resolved in time") from None
+    except OSError as exc:
+        wrong = "the address is not valid" if is_numeric else "the host name is unknown"
+        raise NameLookupFailed(f"{wrong} ({_reason(exc)})") from None
+    except UnicodeError:
+        raise NameLookupFailed("the host name is unknown (not a valid host name)") from None
+    if not found:
+        raise NameLookupFailed("the host name is unknown (no address)")
     return found
 
 

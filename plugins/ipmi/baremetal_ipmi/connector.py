@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import errno
+import socket
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from baremetal_interfaces import Connector, Deadline, Fault, Kind, Task, request_slot
-from baremetal_ipmi.errors import BMCFull, LoginRefused, NoAnswer, SessionLost
+from baremetal_interfaces.http import NameLookupFailed
+from baremetal_interfaces.http.socket import LOCAL_ERRNOS, resolve
+from baremetal_ipmi.errors import BMCFull, CommandUnanswered, LoginRefused, NoAnswer, SessionLost
 from baremetal_ipmi.info import PRIVILEGE_LEVELS, IPMIInfo
 from baremetal_ipmi.session import IPMISession, Login
 from baremetal_ipmi.wire import Wire
@@ -16,8 +18,14 @@ from baremetal_ipmi.wire import Wire
 if TYPE_CHECKING:
     import ssl
 
-_LOCAL_ERRNOS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EBADF})
-"""Socket errors of this process or host, which say nothing about the BMC."""
+_FAULTS: dict[type[Exception], Fault] = {
+    LoginRefused: Fault.AUTH,
+    SessionLost: Fault.EXPIRED,
+    NoAnswer: Fault.UNREACHABLE,
+    CommandUnanswered: Fault.UNANSWERED,
+    BMCFull: Fault.BUSY,
+    NameLookupFailed: Fault.UNRESOLVED,
+}
 
 
 class IPMIConnector(Connector[IPMISession]):
@@ -29,6 +37,8 @@ class IPMIConnector(Connector[IPMISession]):
 
     def open(self, info: IPMIInfo, tls: ssl.SSLContext | None, deadline: Deadline) -> IPMISession:
         """Log in exactly once with the account of *info*, and return the session at the BMC itself."""
+        # Before the slot is taken, because a name lookup may hang.
+        addresses = resolve(info.ipmi_address, info.ipmi_port, deadline, kind=socket.SOCK_DGRAM)
         with request_slot(deadline):
             wire = Wire(
                 info.endpoint().host,
@@ -38,6 +48,7 @@ class IPMIConnector(Connector[IPMISession]):
                 key=bytes.fromhex(info.ipmi_hex_kg_key) if info.ipmi_hex_kg_key else None,
                 privilege=PRIVILEGE_LEVELS[info.ipmi_priv_level],
                 suite=info.ipmi_cipher_suite,
+                addresses=addresses,
                 deadline=deadline,
             )
         return Login(wire).get_session()
@@ -45,6 +56,10 @@ class IPMIConnector(Connector[IPMISession]):
     def session_key(self, info: IPMIInfo) -> Hashable:
         """Return the privilege level and the cipher suite. One login serves all controllers behind a BMC."""
         return (info.ipmi_priv_level, info.ipmi_cipher_suite)
+
+    def failure_scope(self, info: IPMIInfo) -> Hashable:
+        """Return the route to the controller: one that does not answer says nothing about the BMC and its other controllers."""
+        return info.build_route()
 
     def close(self, session: IPMISession, deadline: Deadline) -> None:
         """Send Close Session and release the socket, without waiting for the response."""
@@ -55,13 +70,10 @@ class IPMIConnector(Connector[IPMISession]):
 
         Socket errors of this host, such as too many open files, are ``OTHER``: they say nothing about the BMC.
         """
-        meanings = {LoginRefused: Fault.AUTH, SessionLost: Fault.EXPIRED, NoAnswer: Fault.UNREACHABLE, BMCFull: Fault.BUSY}
-        for error, fault in meanings.items():
-            if isinstance(exc, error):
-                return fault
-        if isinstance(exc, OSError) and exc.errno not in _LOCAL_ERRNOS:
-            return Fault.UNREACHABLE
-        return Fault.OTHER
+        fault = next((fault for error, fault in _FAULTS.items() if isinstance(exc, error)), None)
+        if fault is not None:
+            return fault
+        return Fault.UNREACHABLE if isinstance(exc, OSError) and exc.errno not in LOCAL_ERRNOS else Fault.OTHER
 
 
 @contextmanager

@@ -12,7 +12,18 @@ class LoginRefused(IPMIError):
 
 
 class NoAnswer(IPMIError):
-    """The BMC did not answer before the deadline. A command may have been carried out."""
+    """Nothing answers at the address of the BMC."""
+
+
+class CommandUnanswered(IPMIError):
+    """The BMC was reached before and did not answer this message, or a controller behind it did not.
+
+    A command may have been carried out.
+    """
+
+
+class TargetUnanswered(CommandUnanswered):
+    """The BMC has forwarded a command to a controller behind it, and the controller did not answer. The session goes on."""
 
 
 class SessionLost(IPMIError):

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from baremetal_interfaces import Deadline, DeadlineExceeded, request_slot
-from baremetal_ipmi.errors import BMCFull, CommandRefused, NoAnswer, SessionLost
+from baremetal_interfaces import Busy, Deadline, DeadlineExceeded, request_slot
+from baremetal_ipmi.errors import BMCFull, CommandRefused, CommandUnanswered, SessionLost, TargetUnanswered
 from baremetal_ipmi.route import BMC_ADDRESS, SEND_MESSAGE, Route, unwrap_response
 from baremetal_ipmi.wire import Wire
 
@@ -28,6 +28,8 @@ _FASTER_WEIGHT = 0.5
 """Weight of a response time below the typical one, in the moving average of the response times."""
 _SLOWER_WEIGHT = 0.05
 """Weight of a response time above the typical one, in the same average."""
+_MAX_TARGETS = 64
+"""Maximum number of controllers whose sessions a login keeps, with what they have cached."""
 _BUSY_CODES = frozenset({0xC0})
 _TIMEOUT = 0xFFFF
 
@@ -76,7 +78,12 @@ class Login:
 
     def get_session(self, route: Route | None = None) -> IPMISession:
         """Return the session at the controller at the end of *route*. All callers share it."""
-        return self._sessions.get(route) or self._sessions.setdefault(route, IPMISession(self, route))
+        session = self._sessions.get(route)
+        if session is None:
+            session = self._sessions.setdefault(route, IPMISession(self, route))
+            for other in list(self._sessions)[:-_MAX_TARGETS]:
+                self._sessions.pop(other, None)
+        return session
 
     def request(self, netfn: int, command: int, data: Sequence[int], *, route: Route | None, deadline: Deadline) -> bytes:
         """Send one command to the controller at the end of *route*, or to the BMC for None, and return the response's data.
@@ -100,7 +107,8 @@ class Login:
     ) -> bytes:
         with request_slot(deadline):
             if not self._lock.acquire(timeout=deadline.remaining()):
-                raise NoAnswer("the command was not sent: an earlier command is still waiting for its response")
+                # Neither a failure nor an answer of the BMC.
+                raise Busy("the command was not sent: an earlier command is still waiting for its response; try again later")
             try:
                 return self._request(netfn, command, data, route=route, deadline=deadline)
             finally:
@@ -134,10 +142,15 @@ class Login:
         self._wire.deadline = deadline
         # Until the response arrives, the session counts as lost: a late response would be taken for that of the next command.
         self._lost_reason, began = "an earlier command of the session was not answered", self._clock()
-        response = self._wire.raw_command(netfn=netfn, command=command, data=tuple(data), bridge_request=route)
+        try:
+            response = self._wire.raw_command(netfn=netfn, command=command, data=tuple(data), bridge_request=route)
+        except TargetUnanswered as exc:
+            # The BMC is there, and the session goes on for the BMC and its other controllers.
+            self._lost_reason, self._answered_at = None, self._clock()
+            raise TargetUnanswered(f"{exc}: {route}") from None
         if response["code"] == _TIMEOUT:
             name = f"command {command:#04x} of network function {netfn:#04x}"
-            raise NoAnswer(f"the BMC did not answer {name}, and may have carried it out")
+            raise CommandUnanswered(f"the BMC did not answer {name}, and may have carried it out")
         self._lost_reason = None
         self._answered_at = self._clock()
         self._update_typical_time(self._answered_at - began)

@@ -13,16 +13,22 @@ import select
 import socket
 import struct
 import time
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from pyghmi.ipmi.private import simplesession
 
 from baremetal_interfaces import Deadline, check_send
-from baremetal_ipmi.errors import BMCFull, IPMIError, LoginRefused, NoAnswer
+from baremetal_interfaces.http.socket import Address, resolve
+from baremetal_ipmi.errors import BMCFull, CommandUnanswered, IPMIError, LoginRefused, NoAnswer, TargetUnanswered
 from baremetal_ipmi.route import SEND_MESSAGE, Route
 
 LOGIN_TIMEOUT_S = 10.0
 """Seconds to wait for the response to one message of a login. These messages are sent only once."""
+
+TARGET_TIMEOUT_S = 3.0
+"""Seconds to wait for a controller behind the BMC after the BMC has taken the message for it. Meanwhile the BMC serves no other
+command of this conductor."""
 
 _MAX_RESPONSE_BYTES = 3000
 _MIN_MESSAGE_BYTES = 14
@@ -42,6 +48,9 @@ _ACCOUNT_STATUSES = frozenset({0x00, 0x09, 0x0A, 0x0C, 0x0D, 0x0E, 0x0F})
 class Wire(simplesession.Session):  # type: ignore[misc]
     """One login at one BMC. Only one thread may use it at a time."""
 
+    seqlun: int
+    """Sequence number of the next command; a field of pyghmi's class."""
+
     def __init__(
         self,
         host: str,
@@ -53,8 +62,9 @@ class Wire(simplesession.Session):  # type: ignore[misc]
         privilege: int,
         suite: int | None,
         deadline: Deadline,
+        addresses: Sequence[Address] = (),
     ) -> None:
-        """Log in, exactly once.
+        """Log in, exactly once. *addresses* are those of *host*, if they are known already.
 
         Raises :class:`~baremetal_ipmi.errors.IPMIError` if the login fails, and :class:`OSError` if the socket fails.
         """
@@ -63,6 +73,11 @@ class Wire(simplesession.Session):  # type: ignore[misc]
         self._only_hash = suite is not None
         self._status = 0
         self._retry_at = self._sent_at = 0.0
+        self._has_answered = False
+        self._addresses = addresses or resolve(host, port, deadline, kind=socket.SOCK_DGRAM)
+        self._confirmation: tuple[int, int, int] | None = None
+        self._target_deadline: Deadline | None = None
+        """Time until which the controller behind the BMC has to answer; None until the BMC has taken the message for it."""
         self._peer: Any = None
         self._poll = select.poll()
         self.socket: socket.socket | None = None
@@ -86,13 +101,27 @@ class Wire(simplesession.Session):  # type: ignore[misc]
         self, netfn: int, command: int, bridge_request: Route | None = None, data: Any = (), rslun: int = 0
     ) -> bytearray:
         payload: bytearray = super()._make_ipmi_payload(netfn, command, None, data, rslun)
+        self._confirmation = self._target_deadline = None
         if bridge_request is None:
             return payload
         # Each controller on the route confirms Send Message before the target's response arrives. pyghmi drops responses that
         # it does not expect.
-        confirmation = (_APPLICATION_RESPONSE, self.seqlun, SEND_MESSAGE)
-        self.request_entry.extend([confirmation] * (1 if bridge_request.transit is None else 2))
+        self._confirmation = (_APPLICATION_RESPONSE, self.seqlun, SEND_MESSAGE)
+        self.request_entry.extend([self._confirmation] * (1 if bridge_request.transit is None else 2))
         return bridge_request.build_message(netfn, command, data, self.seqlun, rslun)
+
+    def _remove_request_entry(self, entry: Any = ()) -> None:
+        super()._remove_request_entry(entry)
+        if entry == self._confirmation and self._target_deadline is None:
+            self._target_deadline = self.deadline.within(TARGET_TIMEOUT_S)
+
+    def _abandon_command(self) -> None:
+        """Give up the current command so that the session can send others. Its late response will not be expected."""
+        self.request_entry.clear()
+        self.seqlun = (self.seqlun + 1) & 0x3F
+        self.lastpayload = None
+        self.incommand = False
+        self._confirmation = self._target_deadline = None
 
     def send_close(self) -> None:
         """Send Close Session without waiting for the response, even if a command is unanswered."""
@@ -102,14 +131,19 @@ class Wire(simplesession.Session):  # type: ignore[misc]
         self.logout()
 
     def wait_for_rsp(self, timeout: float | None = None, callout: bool = True) -> None:
-        """Wait for one response. Repeat the request after silence, and raise NoAnswer at the deadline.
+        """Wait for one response. Repeat the request after silence of the BMC.
 
+        Raises NoAnswer or CommandUnanswered at the deadline, and TargetUnanswered if a controller behind the BMC is silent.
         pyghmi passes *timeout* and *callout*; they have no effect here.
         """
-        if self.deadline.expired:
-            raise NoAnswer("the BMC did not answer before the deadline")
+        deadline = self._target_deadline or self.deadline
+        if deadline.expired:
+            if deadline is self._target_deadline:
+                self._abandon_command()
+                raise TargetUnanswered("the BMC took the command for the controller behind it, which did not answer")
+            raise self._make_unanswered("the BMC did not answer before the deadline")
         until_retry = self._retry_at - time.monotonic()
-        if self._poll.poll(1000.0 * max(0.0, min(until_retry, self.deadline.remaining()))):
+        if self._poll.poll(1000.0 * max(0.0, min(until_retry, deadline.remaining()))):
             self.process_pktqueue()
         elif time.monotonic() >= self._retry_at:
             self._handle_silence()
@@ -127,6 +161,7 @@ class Wire(simplesession.Session):  # type: ignore[misc]
                 message = bytearray(self.socket.recv(_MAX_RESPONSE_BYTES, socket.MSG_DONTWAIT))
             except BlockingIOError:
                 return
+            self._has_answered = True
             if len(message) < _MIN_MESSAGE_BYTES or message[0] != 6 or message[2:4] != b"\xff\x07":
                 continue
             if self.authtype == _RMCP_PLUS and message[4] != _RMCP_PLUS:
@@ -152,9 +187,13 @@ class Wire(simplesession.Session):  # type: ignore[misc]
         # pyghmi repeats a refused login as often as this counter allows.
         self.logontries = 0
 
+    def _make_unanswered(self, message: str) -> CommandUnanswered | NoAnswer:
+        """Return the error for a message without a response. A BMC that answered before may have dropped it for its content."""
+        return CommandUnanswered(message) if self._has_answered else NoAnswer(message)
+
     def _raise_login_error(self, error: str) -> NoReturn:
         if error.startswith("timeout"):
-            raise NoAnswer("the login failed: the BMC did not answer")
+            raise self._make_unanswered("the login failed: the BMC did not answer")
         if self._status in _BUSY_STATUSES:
             raise BMCFull(error)
         # Errors before the first message that depends on the account say nothing about the account.
@@ -164,7 +203,8 @@ class Wire(simplesession.Session):  # type: ignore[misc]
     def _assignsocket(self) -> socket.socket:
         """Return a socket connected to the BMC: it receives only the BMC's messages, and the ICMP error of a closed port."""
         failure: OSError | None = None
-        for family, kind, protocol, _, address in socket.getaddrinfo(self.bmc, self.port, type=socket.SOCK_DGRAM):
+        # They were resolved before, because pyghmi holds a lock of all its sessions here.
+        for family, kind, protocol, _, address in self._addresses:
             candidate = socket.socket(family, kind, protocol)
             try:
                 candidate.connect(address)
@@ -193,10 +233,13 @@ class Wire(simplesession.Session):  # type: ignore[misc]
         self._retry_at = self._sent_at + (self.timeout if timeout is None else timeout)
 
     def _handle_silence(self) -> None:
-        if self.sessioncontext not in _LOGIN_STATES:
+        if self._target_deadline is not None:
+            # The BMC has taken the message. Another one might make the controller run the command twice.
+            self._retry_at = time.monotonic() + 1.0
+        elif self.sessioncontext not in _LOGIN_STATES:
             self._timedout()
         elif time.monotonic() - self._sent_at > LOGIN_TIMEOUT_S:
-            raise NoAnswer("the login failed: the BMC started it and did not complete it")
+            raise CommandUnanswered("the login failed: the BMC started it and did not complete it")
         else:
             # The BMC would count a repeated message as another login, which may lock the account.
             self._retry_at = time.monotonic() + 1.0
@@ -230,7 +273,7 @@ class Wire(simplesession.Session):  # type: ignore[misc]
 
     def _relog(self) -> NoReturn:
         """Fail the login, which pyghmi's method would start again."""
-        raise NoAnswer("the login failed: the BMC lost it while it was in progress")
+        raise CommandUnanswered("the login failed: the BMC lost it while it was in progress")
 
     def _get_session_challenge(self) -> NoReturn:
         """Refuse a login by IPMI 1.5, which pyghmi starts if the BMC does not announce IPMI 2.0."""

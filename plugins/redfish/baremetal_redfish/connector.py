@@ -18,7 +18,17 @@ from baremetal_interfaces import (
     Fault,
 )
 from baremetal_interfaces.addresses import get_url_path
-from baremetal_interfaces.http import BadAnswer, HTTPSession, HTTPSessionError, TLSFailed, TooLarge, tls_context
+from baremetal_interfaces.http import (
+    BadAnswer,
+    Broken,
+    ConnectFailed,
+    HandshakeFailed,
+    HTTPSession,
+    HTTPSessionError,
+    NameLookupFailed,
+    TimedOut,
+    tls_context,
+)
 from baremetal_redfish.errors import (
     CredentialsRefused,
     PrivilegeMissing,
@@ -36,6 +46,17 @@ _CONTRACT_FAULTS: dict[type[Exception], Fault] = {
     BMCUnreachable: Fault.UNREACHABLE,
     BMCBusy: Fault.BUSY,
 }
+_HTTP_FAULTS: tuple[tuple[type[HTTPSessionError], Fault], ...] = (
+    (NameLookupFailed, Fault.UNRESOLVED),
+    # A server that accepts connections may be silent because of the scheme, the account or the system of one node.
+    (HandshakeFailed, Fault.UNANSWERED),
+    (TimedOut, Fault.UNANSWERED),
+    (Broken, Fault.UNANSWERED),
+    (ConnectFailed, Fault.UNREACHABLE),
+    # The server answered, or nothing was sent.
+    (HTTPSessionError, Fault.OTHER),
+)
+"""Errors of the HTTP client and their faults. The first class that fits decides."""
 _NO_SESSION_STATUSES = frozenset({404, 405, 501})
 _HEADERS = {"Accept": "application/json", "OData-Version": "4.0", "User-Agent": "baremetal-redfish"}
 
@@ -63,7 +84,7 @@ class RedfishConnector(Connector[RedfishSession]):
         """
         endpoint = info.endpoint()
         if tls is None and endpoint.tls is not None:
-            tls = tls_context(endpoint.tls)
+            tls = tls_context(endpoint.tls, deadline)
         http = HTTPSession(
             endpoint.scheme,
             endpoint.host,
@@ -86,6 +107,10 @@ class RedfishConnector(Connector[RedfishSession]):
     def session_key(self, info: RedfishInfo) -> tuple[str, str]:
         """Return the kind of login and the service root: sessions with different values are not shared."""
         return (info.redfish_auth_type, info.root)
+
+    def failure_scope(self, info: RedfishInfo) -> str | None:
+        """Return the path of the system: one that does not answer says nothing about other systems of the service."""
+        return info.system_path
 
     def session_secrets(self, session: RedfishSession) -> tuple[str, ...]:
         """Return the session's token or the value of its basic authentication header; empty without a login."""
@@ -111,7 +136,7 @@ class RedfishConnector(Connector[RedfishSession]):
         if isinstance(exc, TransportFailed):
             exc = exc.failure
         if isinstance(exc, HTTPSessionError):
-            return Fault.OTHER if isinstance(exc, TLSFailed | BadAnswer | TooLarge) else Fault.UNREACHABLE
+            return next(fault for error, fault in _HTTP_FAULTS if isinstance(exc, error))
         if isinstance(exc, SessionExpired):
             return Fault.EXPIRED
         if isinstance(exc, CredentialsRefused):

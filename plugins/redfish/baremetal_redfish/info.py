@@ -35,7 +35,8 @@ class RedfishInfo(DriverInfo):
     redfish_password: str | None = option("Password of the account at the BMC.", default=None, secret=True)
     redfish_verify_ca: str = option(
         "How to verify the BMC's certificate: true for the conductor's system-wide certificate authorities, false for no "
-        "verification, or the path of a PEM file or directory of certificate authorities on the conductor.",
+        "verification, or the absolute path of a PEM file or directory of certificate authorities on the conductor, below "
+        "[conductor] bmc_ca_directory if that is set.",
         default="true",
     )
     redfish_auth_type: str = option(
@@ -66,11 +67,12 @@ class RedfishInfo(DriverInfo):
             yield Problem("driver_info/redfish_address", wrong, _ALLOWED_ADDRESS)
         yield from self._find_account_problems()
         trust = self.redfish_verify_ca
-        if trust.strip().lower() not in _TRUE_WORDS | _FALSE_WORDS and not os.path.exists(trust):
+        # The file is read at the login, within its deadline: the file system may not answer.
+        if trust.strip().lower() not in _TRUE_WORDS | _FALSE_WORDS and not os.path.isabs(trust):
             yield Problem(
                 "driver_info/redfish_verify_ca",
-                f"{trust!r} does not exist on this conductor",
-                "true, false, or the path of a PEM file or of a directory",
+                f"{trust!r} is not valid",
+                "true, false, or the absolute path of a PEM file or of a directory on the conductor",
             )
         if not self.redfish_root_prefix.startswith("/"):
             yield Problem("driver_info/redfish_root_prefix", f"{self.redfish_root_prefix!r} does not begin with /", "a path")

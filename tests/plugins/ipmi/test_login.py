@@ -20,8 +20,18 @@ from baremetal_interfaces import (
     PowerState,
     UnexpectedAnswer,
 )
+from baremetal_interfaces.http import NameLookupFailed
 from baremetal_ipmi import IPMIConnector, IPMIInfo, IPMIPower, IPMIVendor
-from baremetal_ipmi.errors import BMCFull, CommandRefused, IPMIError, LoginRefused, NoAnswer, SessionLost
+from baremetal_ipmi.errors import (
+    BMCFull,
+    CommandRefused,
+    CommandUnanswered,
+    IPMIError,
+    LoginRefused,
+    NoAnswer,
+    SessionLost,
+    TargetUnanswered,
+)
 from baremetal_ipmi.session import IDLE_TIMEOUT_S, Login
 from baremetal_ipmi.wire import Wire
 from tests.fixtures.ipmi_sim import PASSWORD, USERNAME
@@ -173,7 +183,7 @@ class TestSilence(SimulatorTestCase):
             with task.session(IPMIConnector) as session:
                 session.request(0, 1, deadline=task.deadline)
                 relay.lose = lambda message: True
-                self.assertRaises(NoAnswer, session.request, 0, 1, deadline=Deadline.after(1.5))
+                self.assertRaises(CommandUnanswered, session.request, 0, 1, deadline=Deadline.after(1.5))
                 relay.lose = lambda message: False
                 self.assertRaises(SessionLost, session.request, 0, 1, deadline=task.deadline)
 
@@ -250,11 +260,13 @@ class TestClassification(TestCase):
             LoginRefused("x"): Fault.AUTH,
             SessionLost("x"): Fault.EXPIRED,
             NoAnswer("x"): Fault.UNREACHABLE,
+            CommandUnanswered("x"): Fault.UNANSWERED,
+            TargetUnanswered("x"): Fault.UNANSWERED,
+            NameLookupFailed("x"): Fault.UNRESOLVED,
             BMCFull("x"): Fault.BUSY,
             CommandRefused(0xCC, "x"): Fault.OTHER,
             IPMIError("x"): Fault.OTHER,
             ConnectionRefusedError(111, "x"): Fault.UNREACHABLE,
-            socket.gaierror(-2, "x"): Fault.UNREACHABLE,
             OSError(24, "too many open files"): Fault.OTHER,
             KeyError("x"): Fault.OTHER,
         }
@@ -335,6 +347,7 @@ class TestLibrary(TestCase):
             "_make_ipmi_payload",
             "_mark_broken",
             "_relog",
+            "_remove_request_entry",
             "_xmit_packet",
         }
         used = {"_handle_ipmi_packet", "_timedout", "keepalive_sessions", "logout", "raw_command"}

@@ -24,10 +24,11 @@ from baremetal_interfaces import (
     Node,
     NotSupported,
     PowerState,
+    RequestUnanswered,
     UnexpectedAnswer,
 )
 from baremetal_interfaces.conformance import HardwareTypeConformance
-from baremetal_ipmi import IPMIHardware, IPMIManagement, IPMIPower, IPMIVendor
+from baremetal_ipmi import IPMIHardware, IPMIManagement, IPMIPower, IPMIVendor, wire
 from baremetal_ipmi.connector import IPMIConnector
 from baremetal_ipmi.event_log import parse_event
 from baremetal_ipmi.info import IPMIInfo
@@ -138,6 +139,34 @@ class TestBridging(TestCase):
         self.assertEqual(1, service.totals()["logins"])
         self.assertEqual(0, service.totals()["turned_away"])
         access.close(Deadline.after(5.0))
+
+    def test_a_silent_controller_is_not_the_fault_of_the_bmc(self) -> None:
+        """A call of a silent controller ends soon after the BMC has taken it, over one controller or two.
+
+        It is not sent again, later calls of that controller are held back, and the session goes on for the other controllers.
+        """
+        self.patch(wire, "TARGET_TIMEOUT_S", 0.2)
+        service = self.chassis(access=AccessOptions(session_limit=1))
+        clock = ManualClock()
+        access = BMCAccess(clock)
+        self.addCleanup(access.close, Deadline.after(5.0))
+
+        def read(info: dict[str, Any]) -> PowerState | None:
+            parsed = IPMIInfo.parse({**service.driver_info(0), **info})
+            with access.borrow(IPMIConnector, parsed, (), Deadline.after(20.0)) as session:
+                return IPMIPower().sample_power(session, parsed, Deadline.after(20.0))
+
+        for index, silent, others in ((1, self.SINGLE, ({}, self.DUAL)), (2, self.DUAL, ({}, self.SINGLE))):
+            machine = service.machine(index)
+            machine.inject(FaultPlan.from_json({"get_power": {"effect": "hang"}}))
+            for _ in range(3):
+                self.assertIn("0x", str(self.assertRaises(RequestUnanswered, read, silent)))
+            self.assertIn("3 times in a row", str(self.assertRaises(BMCUnreachable, read, silent)))
+            for info in others:
+                self.assertEqual(PowerState.OFF, read(info))
+            machine.inject(FaultPlan())
+            clock.turn(100.0)  # the end of the back-off
+        self.assertEqual(1, service.totals()["logins"])
 
     def test_local_address_of_the_bmc(self) -> None:
         """The BMC's address on the channel is part of the bridged message; the default is 20h."""

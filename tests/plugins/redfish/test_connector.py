@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import socket
 import time
 from typing import Any
 
@@ -12,14 +14,31 @@ from baremetal_fake.faults import FaultPlan
 from baremetal_fake.redfish import BMCOptions, RedfishService
 from baremetal_fake.redfish.certificate import make_certificate
 from baremetal_interfaces import AuthenticationFailed, BMCBusy, BMCUnreachable, Deadline, Fault, PowerState, UnexpectedAnswer
+from baremetal_interfaces.connector import TLSOptions
+from baremetal_interfaces.http import socket as http_socket
+from baremetal_interfaces.http import tls_context
 from baremetal_interfaces.local import LocalTask
 from baremetal_redfish.connector import RedfishConnector
 from baremetal_redfish.info import RedfishInfo
 from baremetal_redfish.power import RedfishPower
 from baremetal_redfish.session import RedfishSession
+from tests.fixtures.raw_server import RawServer
 from tests.fixtures.redfish_emulator import build_task
 
 PASSWORD = "p/ss w:rd"
+
+
+class ExhaustedSockets:
+    """The module ``socket`` of a process that cannot open another socket."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(socket, name)
+
+    def socket(self, *args: Any) -> socket.socket:
+        raise OSError(self.number, "no socket")
 
 
 class ServiceTestCase(TestCase):
@@ -157,6 +176,39 @@ class TestSessions(ServiceTestCase):
         self.assertEqual(PowerState.OFF, RedfishPower().sample_power(session, service.system_path(0), Deadline.after(10.0)))
         self.assertEqual(2, service.totals()["connections"])
         self.assertEqual(1, service.totals()["logins"])
+
+    def test_only_a_missing_connection_is_the_fault_of_the_address(self) -> None:
+        """A server that accepts connections and is silent, or closes them, may do so because of the options of one node."""
+
+        def close(client: socket.socket) -> None:
+            client.recv(1)
+
+        def keep(client: socket.socket) -> None:
+            client.recv(1)
+            server.released.wait(20.0)
+
+        for script, scheme in ((close, "http"), (keep, "http"), (close, "https"), (keep, "https")):
+            with RawServer(script) as server:
+                self.assertEqual(Fault.UNANSWERED, self.find_fault(f"{scheme}://127.0.0.1:{server.port}"), (script, scheme))
+        self.assertEqual(Fault.UNREACHABLE, self.find_fault(f"http://127.0.0.1:{server.port}"))
+        self.assertEqual(Fault.UNRESOLVED, self.find_fault("http://no-such-host.invalid"))
+
+    def test_a_failure_of_this_host_is_not_the_fault_of_the_bmc(self) -> None:
+        """A connection that could not be opened for lack of files or ports says nothing about the BMC."""
+        service = self.serve()
+        for number in (errno.EMFILE, errno.EADDRNOTAVAIL):
+            self.patch(http_socket, "socket", ExhaustedSockets(number))
+            self.assertEqual(Fault.OTHER, self.find_fault(service.url))
+
+    def find_fault(self, address: str) -> Fault:
+        info = RedfishInfo(redfish_address=address, redfish_username="root", redfish_password="x", redfish_verify_ca="false")
+        tls = tls_context(TLSOptions(verify=False)) if address.startswith("https") else None
+        connector = RedfishConnector()
+        try:
+            connector.open(info, tls, Deadline.after(0.5))
+        except Exception as exc:
+            return connector.classify(exc)
+        raise AssertionError(f"{address} answered")
 
     def test_session_hides_its_secrets(self) -> None:
         """The text of a session contains neither the password nor the token."""
