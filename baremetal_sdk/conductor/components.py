@@ -48,9 +48,10 @@ from baremetal_sdk.services.vendor import VendorPassthru
 from baremetal_sdk.services.vifs import VIFs
 from baremetal_sdk.services.virtual_media import VirtualMedia
 from baremetal_sdk.store.factory import connection_pool_size, open_store
+from baremetal_sdk.store.key_check import open_secret_box
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.sealed_columns import seal_columns
-from baremetal_sdk.store.secrets import EnvironmentBox, FernetBox, PlainBox, SecretBox
+from baremetal_sdk.store.secrets import PlainBox, SecretBox
 from baremetal_sdk.tasks.change_listeners import ChangeListeners
 from baremetal_sdk.tasks.dependencies import TaskDependencies
 from baremetal_sdk.tasks.history import History
@@ -89,8 +90,8 @@ class Components:
             raise ConfigurationError(
                 "no hardware type is available; install or repair a driver plugin: " + _describe_failures(self.drivers)
             )
-        secrets = overrides.secrets or _create_secret_box(config, overrides.store)
-        self.store: Store = overrides.store or _open_store(config, clock)
+        self.store: Store = _take_store(config, overrides, clock)
+        secrets = overrides.secrets or _open_secret_box(config, self.store, owns_store=overrides.store is None)
         seal_columns(self.store, secrets)
         self.owns_pool = overrides.pool is None
         size = options.workers_pool_size
@@ -281,17 +282,31 @@ def _credentials(options: ConductorOptions) -> Credentials | None:
     return None if options.credentials_env_prefix is None else CredentialVariables(options.credentials_env_prefix)
 
 
-def _create_secret_box(config: ConductorConfig, store: Store | None) -> SecretBox:
-    if config.database.secret_key_env is not None:
-        return EnvironmentBox(config.database.secret_key_env)
-    if config.database.secret_key_file is not None:
-        return FernetBox(config.database.secret_key_file)
-    if store is None and config.database.connection is not None:
+def _take_store(config: ConductorConfig, overrides: Overrides, clock: Clock) -> Store:
+    """Return the store of the host application, or open the configured one.
+
+    Raises ``ConfigurationError`` if the conductor opens a database and no option names the key of its credentials.
+    """
+    if overrides.store is not None:
+        return overrides.store
+    database = config.database
+    has_key = overrides.secrets is not None or database.secret_key_file is not None or database.secret_key_env is not None
+    if not has_key and database.connection is not None:
         raise ConfigurationError(
             "[database] secret_key_file: required with a database, because the credentials in it are encrypted; "
             "set it to the path of a file, which the conductor creates"
         )
-    return PlainBox()
+    return _open_store(config, clock)
+
+
+def _open_secret_box(config: ConductorConfig, store: Store, *, owns_store: bool) -> SecretBox:
+    """Return the box for the credentials in *store*. If its keys are not usable, close an own store and raise the error."""
+    try:
+        return open_secret_box(config.database, store) or PlainBox()
+    except BaseException:
+        if owns_store:
+            store.close()
+        raise
 
 
 def _describe_failures(drivers: DriverCatalog) -> str:

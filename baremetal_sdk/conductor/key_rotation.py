@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from baremetal_interfaces import BareMetalError
+from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.logs import get_logger
+from baremetal_sdk.store.key_check import SealedRecord, count_nodes, list_sealed_nodes, name_records, require_keys
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.node import NodeUpdate
-from baremetal_sdk.store.records.query import NodeQuery, Row
 from baremetal_sdk.store.sealed_columns import SealingStore
 from baremetal_sdk.store.secrets import FernetBox, SecretBox
 
@@ -26,10 +27,20 @@ class KeyRotation:
         self._box = box
 
     def reload(self) -> None:
-        """Read the key file again, then :meth:`run`."""
-        if isinstance(self._box, FernetBox):
-            self._box.reload()
-            self.run()
+        """Read the key file again, then :meth:`run`.
+
+        If the new keys do not open all credentials that the present ones open, log one error and keep the present keys.
+        """
+        if not isinstance(self._box, FernetBox):
+            return
+        box = self._box
+        could_open = box.key_check()
+        try:
+            box.reload(lambda: require_keys(box, self._store, could_open))
+        except ConfigurationError as exc:
+            LOG.error("the previous keys of the credentials stay in use: %s", exc)
+            return
+        self.run()
 
     def run(self) -> int:
         """Encrypt again the credentials that an older key has encrypted, and return the number of nodes that remain.
@@ -42,24 +53,28 @@ class KeyRotation:
             count = self._store.renew_seals()
             if count:
                 LOG.info("secrets in columns of %d rows were sealed again with the first key", count)
-        rows = self._store.nodes(NodeQuery(fields=("uuid", "revision", "sealed_secrets")))
-        outdated = [row for row in rows if row.sealed_secrets is not None and not self._box.is_current(row.sealed_secrets)]
+        box = self._box
+        outdated = [node for node in list_sealed_nodes(self._store) if not box.is_current(node.sealed)]
+        readable = [node for node in outdated if box.can_open(node.sealed)]
         sealed = 0
-        for start in range(0, len(outdated), BATCH_SIZE):
-            batch = outdated[start : start + BATCH_SIZE]
-            updates = [NodeUpdate(row.uuid, row.revision, _seal_again(self._box, row)) for row in batch]
+        for start in range(0, len(readable), BATCH_SIZE):
+            batch = readable[start : start + BATCH_SIZE]
+            updates = [NodeUpdate(node.uuid, node.revision, _seal_again(box, node)) for node in batch]
             # Each update names the revision that was read: a node that changed meanwhile is skipped.
             written = self._store.update_nodes([update for update in updates if update.changes])
             sealed += sum(node is not None for node in written)
-        if outdated:
-            LOG.info("the credentials of %d of %d nodes were sealed again with the first key", sealed, len(outdated))
+        if readable:
+            LOG.info("the credentials of %d of %s were sealed again with the first key", sealed, count_nodes(len(readable)))
+        if len(readable) < len(outdated):
+            closed = [node for node in outdated if node not in readable]
+            LOG.error("no key opens the credentials of %s: %s", count_nodes(len(closed)), name_records(closed))
         return len(outdated) - sealed
 
 
-def _seal_again(box: FernetBox, row: Row) -> dict[str, bytes]:
-    """Return the changes that encrypt the row's credentials with the first key. If no key decrypts them, log an error."""
+def _seal_again(box: FernetBox, node: SealedRecord) -> dict[str, bytes]:
+    """Return the changes that encrypt a node's credentials with the first key. Log credentials that belong to another node."""
     try:
-        return {"sealed_secrets": box.seal(box.unseal(row.sealed_secrets, row.uuid), row.uuid)}
+        return {"sealed_secrets": box.seal(box.unseal(node.sealed, node.uuid), node.uuid)}
     except BareMetalError as exc:
         LOG.error("%s", exc)
         return {}

@@ -23,9 +23,10 @@ from baremetal_sdk.rpc.registry import collect_versions
 from baremetal_sdk.rpc.remote import RemoteClient
 from baremetal_sdk.services.catalogue import SERVICES
 from baremetal_sdk.store.factory import open_store
+from baremetal_sdk.store.key_check import check_keys, open_secret_box
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.sealed_columns import seal_columns
-from baremetal_sdk.store.secrets import EnvironmentBox, FernetBox, KeylessBox, PlainBox, SecretBox
+from baremetal_sdk.store.secrets import KeylessBox, PlainBox, SecretBox
 
 LOG = get_logger(__name__)
 CLOSE_TIMEOUT_S = 5.0
@@ -86,8 +87,8 @@ class RemoteBackend:
     def start(self) -> None:
         """Open the store, connect the RPC client, and start the added services. If one fails, stop all and raise its error.
 
-        Raise ``ConfigurationError`` without a store and ``[database] connection``, and ``StoreUnavailable`` if the database
-        is not available.
+        Raise ``ConfigurationError`` without a store and ``[database] connection``, and if the key option is set and its keys do
+        not open the credentials in the store. Raise ``StoreUnavailable`` if the database is not available.
         """
         refuse_monkey_patching()
         if self._given_store is None and self.config.database.connection is None:
@@ -114,11 +115,9 @@ class RemoteBackend:
     def _secret_box(self) -> SecretBox:
         """Return the box with the conductors' key. Without the option, secrets in columns are masks, and none is written."""
         if self._given_store is not None:
+            check_keys(self.config.database, self._given_store)
             return PlainBox()
-        database = self.config.database
-        if database.secret_key_env is not None:
-            return EnvironmentBox(database.secret_key_env)
-        return KeylessBox() if database.secret_key_file is None else FernetBox(database.secret_key_file)
+        return open_secret_box(self.config.database, self.store) or KeylessBox()
 
     def _open_store(self) -> Store:
         """Open the store with one connection per thread, because API threads spend most of their time in the database."""

@@ -200,15 +200,21 @@ class DatabaseConfig:
     )
     secret_key_file: str | None = setting(
         None,
-        "File with the key that encrypts credentials in the database. The conductor creates the file if it is missing. All "
-        "conductors need the same key. Empty: metald serve uses a file in its state directory. Every other service with a "
-        "database needs this option or secret_key_env.",
+        "File with the key that encrypts credentials in the database. The conductor creates the file if it is missing and the "
+        "database has no encrypted credentials. All conductors need the same key. Empty: metald serve uses a file in its state "
+        "directory. Every other service with a database needs this option or secret_key_env.",
         change_when="several conductors share the database, or the key must be in another place",
     )
     secret_key_env: str | None = setting(
         None,
         "Name of the environment variable with the key that encrypts credentials. If set, secret_key_file is ignored.",
         change_when="the key comes from a vault through the environment",
+    )
+    accept_lost_keys: bool = setting(
+        False,
+        "Start although the keys do not decrypt all credentials in the database. The credentials of the affected nodes have to "
+        "be set again.",
+        change_when="a key is lost and no backup of it exists. Reset the option after the credentials are set",
     )
 
 

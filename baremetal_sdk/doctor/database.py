@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from baremetal_interfaces import BareMetalError
-from baremetal_sdk.clock import Clock
 from baremetal_sdk.config import DatabaseConfig
-from baremetal_sdk.doctor.finding import Finding, fail, ok, warn
-from baremetal_sdk.store.factory import open_store
-from baremetal_sdk.store.protocol import Store
-from baremetal_sdk.store.sqlite_url import find_sqlite_file
-
-if TYPE_CHECKING:
-    from baremetal_sdk.store.sql.engine import Database
+from baremetal_sdk.doctor.finding import Finding, Outcome, fail, ok, warn
+from baremetal_sdk.errors import ConfigurationError
+from baremetal_sdk.store.factory import open_existing_store
+from baremetal_sdk.store.key_check import check_keys
 
 _NAME = "database"
 
@@ -27,27 +21,20 @@ def examine_database(config: DatabaseConfig) -> Finding:
     if config.connection is None:
         return ok(_NAME, "no database is configured: nodes are in memory or in the store of the host application")
     # Imported here, because a process without a database should not pay for the import of the database toolkit.
-    from baremetal_sdk.store.sql.engine import Database
+    from baremetal_sdk.store.sql.contents import describe_database, read_contents
 
     try:
-        database = Database(config.connection)
-        if database.is_sqlite and not find_sqlite_file(database.url.database).exists():
-            return _examine_missing_file(find_sqlite_file(database.url.database))
-        database.open()
-        with closing(database):
-            return _examine_schema(database) if _has_key(config) else _describe_missing_key(config)
+        contents, name = read_contents(config.connection), describe_database(config.connection)
+        if contents is None:
+            return _examine_missing_file(Path(name))
+        if contents.is_ironic:
+            return fail(_NAME, f"{name} is the database of Ironic", "set [database] connection to a separate, empty database")
+        if config.secret_key_file is None and config.secret_key_env is None:
+            return _describe_missing_option()
+        finding = _examine_schema(contents.revision, name)
+        return _examine_keys(config, finding) if finding.outcome is Outcome.OK else finding
     except BareMetalError as exc:
         return fail(_NAME, str(exc), "correct [database] connection, and make sure that the database is running")
-
-
-@contextmanager
-def open_existing_store(config: DatabaseConfig, clock: Clock) -> Iterator[Store]:
-    """Yield the store in the database, and close it after the block. Check the database first: opening can upgrade it."""
-    store = open_store(config.connection, clock=clock)
-    try:
-        yield store
-    finally:
-        store.close()
 
 
 def _examine_missing_file(file: Path) -> Finding:
@@ -65,25 +52,22 @@ def _examine_missing_file(file: Path) -> Finding:
     )
 
 
-def _examine_schema(database: Database) -> Finding:
-    from baremetal_sdk.store.sql.schema import REVISIONS, StoreSchema, is_usable
-    from baremetal_sdk.store.sql.upgrade import revision_of
+def _examine_schema(revision: str | None, name: str) -> Finding:
+    from baremetal_sdk.store.sql.schema import REVISIONS, is_usable
 
-    with database.reading() as connection:
-        revision = revision_of(connection, StoreSchema("bm_"))
     if revision == REVISIONS[-1]:
-        return ok(_NAME, f"the database is reachable, with the current schema ({revision})")
+        return ok(_NAME, f"the database is reachable, with the current schema ({revision}): {name}")
     if revision is None or revision in REVISIONS:
         description = (
-            "the database has no tables yet"
+            f"the database has no tables yet: {name}"
             if revision is None
-            else f"the database schema has the older revision {revision}; current is {REVISIONS[-1]}"
+            else f"the database schema has the older revision {revision}; current is {REVISIONS[-1]}: {name}"
         )
         return warn(_NAME, description, "the next start upgrades the schema; back up the database first")
     if is_usable(revision):
         return ok(
             _NAME,
-            f"the database is reachable; a later version has upgraded its schema to {revision}, "
+            f"the database {name} is reachable; a later version has upgraded its schema to {revision}, "
             f"which is compatible with {REVISIONS[-1]}",
         )
     return fail(
@@ -93,25 +77,36 @@ def _examine_schema(database: Database) -> Finding:
     )
 
 
+def _examine_keys(config: DatabaseConfig, schema: Finding) -> Finding:
+    """Return *schema*, the finding about the schema, or a failure if the keys do not open all credentials in the database."""
+    with closing(open_existing_store(config.connection)) as store:
+        try:
+            check_keys(config, store)
+        except ConfigurationError as exc:
+            return fail(_NAME, exc.message, "restore the key: the service does not start without it")
+    if _has_key(config):
+        return schema
+    return fail(
+        _NAME,
+        f"the database exists, but the key of its credentials is missing: {_key_source(config)} is not readable",
+        "restore the key from a backup, or give the user of the service read permission. Without credentials in the database, "
+        "the next start creates the key",
+    )
+
+
 def _has_key(config: DatabaseConfig) -> bool:
     if config.secret_key_env is not None:
         return bool(os.environ.get(config.secret_key_env))
     return config.secret_key_file is not None and os.access(config.secret_key_file, os.R_OK)
 
 
-def _describe_missing_key(config: DatabaseConfig) -> Finding:
-    if config.secret_key_file is None and config.secret_key_env is None:
-        return fail(
-            _NAME,
-            "[database] secret_key_file is not set, but credentials in a database must be encrypted",
-            "set it to the path of a file, which the conductor creates",
-        )
-    return fail(
-        _NAME,
-        f"the database exists, but the key of its credentials is missing: {_key_source(config)} is not readable",
-        "restore the key from a backup, or give the user of the service read permission. Without the key, logins at BMCs fail",
-    )
-
-
 def _key_source(config: DatabaseConfig) -> str | None:
     return config.secret_key_env or config.secret_key_file
+
+
+def _describe_missing_option() -> Finding:
+    return fail(
+        _NAME,
+        "[database] secret_key_file is not set, but credentials in a database must be encrypted",
+        "set it to the path of a file, which the conductor creates",
+    )

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from datetime import UTC, datetime, timedelta
 
 from baremetal_interfaces import BareMetalError
 from baremetal_sdk.clock import Clock, SystemClock, wall_source
 from baremetal_sdk.conductor.conductor import Conductor
 from baremetal_sdk.config import ConductorConfig
-from baremetal_sdk.doctor.database import examine_database, open_existing_store
+from baremetal_sdk.doctor.database import examine_database
 from baremetal_sdk.doctor.drivers import examine_nodes, examine_plugins, load_drivers
 from baremetal_sdk.doctor.finding import Finding, Outcome, fail, ok, warn
 from baremetal_sdk.doctor.process import Process, examine_process
 from baremetal_sdk.doctor.sessions import examine_sessions
 from baremetal_sdk.drivers.catalog import DriverCatalog
 from baremetal_sdk.errors import ConfigurationError
+from baremetal_sdk.store.factory import open_existing_store
 from baremetal_sdk.store.protocol import Store
 
 _EARLIEST = datetime(2025, 1, 1, tzinfo=UTC)
@@ -73,12 +74,16 @@ def _examine_store(
     With *conductor*, examine its store and the connection too. Without it, open the existing store of *config*.
     *max_files* is the limit of open files of the process, or None if it is unlimited.
     """
-    with nullcontext(conductor.store) if conductor is not None else open_existing_store(config.database, clock) as store:
+    with _open_store(config, clock) if conductor is None else nullcontext(conductor.store) as store:
         if conductor is not None:
             yield _examine_connection(store)
         yield from examine_nodes(drivers, store, clock.now())
         yield examine_sessions(store, max_files)
         yield from _examine_peer_clocks(store, clock.now())
+
+
+def _open_store(config: ConductorConfig, clock: Clock) -> closing[Store]:
+    return closing(open_existing_store(config.database.connection, clock=clock))
 
 
 def _examine_connection(store: Store) -> Finding:

@@ -11,7 +11,8 @@ from baremetal_interfaces import BareMetalError, InvalidInput, Kind, NotSupporte
 from baremetal_sdk import states
 from baremetal_sdk.drivers.catalog import DriverCatalog, collect_info_types, get_interface_names
 from baremetal_sdk.drivers.credentials import collect_secret_names, has_new_secret, is_secret, split_secrets
-from baremetal_sdk.errors import DriverNotFound, InvalidState, LeaseLost, NodeAssociated, NodeProtected
+from baremetal_sdk.errors import ConfigurationError, DriverNotFound, InvalidState, LeaseLost, NodeAssociated, NodeProtected
+from baremetal_sdk.logs import get_logger
 from baremetal_sdk.provisioning.allocation_links import delete_allocation
 from baremetal_sdk.rpc.argument_types import check_fields
 from baremetal_sdk.rpc.registry import rpc_method
@@ -25,6 +26,7 @@ from baremetal_sdk.tasks.node_secrets import INSTANCE
 from baremetal_sdk.tasks.node_task import NodeTask
 from baremetal_sdk.tasks.task_manager import TaskManager
 
+LOG = get_logger(__name__)
 _INTERFACES = {field: str(kind) for kind, field in INTERFACE_FIELDS.items()}
 
 
@@ -145,8 +147,7 @@ class Nodes:
             interfaces = self._select_interfaces(before, changes, reset=reset_interfaces and driver != before.driver)
             changes.update(self._resolve_interfaces(driver, interfaces))
         if "driver_info" in changes:
-            sealed = before.sealed_secrets
-            known = self._secrets.unseal(sealed, before.uuid) if sealed else {}
+            known = self._unseal(before)
             changes.update(self._seal_driver_info(driver, before.uuid, changes["driver_info"] or {}, known))
         if changes.get("maintenance") is False:
             changes |= {"maintenance_reason": None, "fault": None}
@@ -182,6 +183,14 @@ class Nodes:
         # The sealed column also has the secrets of the instance, which are not in driver_info and must survive.
         secrets |= {name: value for name, value in known.items() if name.startswith(INSTANCE)}
         return {"driver_info": shown, "sealed_secrets": self._secrets.seal(secrets, node) if secrets else None}
+
+    def _unseal(self, node: NodeRecord) -> Mapping[str, str]:
+        """Return the node's present secrets. Empty if their key is lost, so that a client can set new ones."""
+        try:
+            return self._secrets.unseal(node.sealed_secrets, node.uuid) if node.sealed_secrets else {}
+        except ConfigurationError as exc:
+            LOG.warning("%s", exc)
+            return {}
 
     def _refuse_association(self, before: NodeRecord, changes: Mapping[str, Any]) -> None:
         wanted = changes.get("instance_uuid")

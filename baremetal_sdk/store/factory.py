@@ -1,8 +1,9 @@
-"""Factory for the store at a configured database URL, or in memory."""
+"""Factory for the store at a configured database URL, or in memory. It refuses databases that belong to another program."""
 
 from __future__ import annotations
 
 from baremetal_sdk.clock import Clock, SystemClock
+from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.store.memory.store import MemoryStore
 from baremetal_sdk.store.protocol import Store
 
@@ -31,14 +32,22 @@ def open_store(
     its outbox; the store in memory always writes them. Without *sqlite_synchronous*, a power failure may lose the last changes
     of an SQLite file; changes are then faster.
 
-    Raises ``ConfigurationError`` for an unusable URL and ``StoreUnavailable`` for an unusable database.
+    A missing SQLite file and missing tables are created. Raises ``ConfigurationError`` for an unusable URL and for the database
+    of Ironic, and ``StoreUnavailable`` for an unusable database.
     """
     clock = clock or SystemClock()
     if url is None:
         return MemoryStore(clock)
     # Imported here, because a process with a store in memory needs no SQLAlchemy, whose import takes long.
+    from baremetal_sdk.store.sql.contents import describe_database, read_contents
     from baremetal_sdk.store.sql.store import SQLStore
 
+    contents = read_contents(url)
+    if contents is not None and contents.is_ironic:
+        raise ConfigurationError(
+            f"[database] connection: {describe_database(url)} is the database of Ironic: it has the tables alembic_version and "
+            "nodes; it was not changed; set the URL of a separate, empty database, and enroll the nodes through the API"
+        )
     store = SQLStore(
         url,
         clock=clock,
@@ -48,3 +57,33 @@ def open_store(
     )
     store.open()
     return store
+
+
+def open_existing_store(url: str | None, *, clock: Clock | None = None) -> Store:
+    """Open and return the store of a service as :func:`open_store`, but create no file and no tables, and upgrade none.
+
+    For commands beside a service: a wrong path must not give them an empty database. Raises ``ConfigurationError`` if the
+    database does not exist, has no tables, or has tables of an older release.
+    """
+    if url is None:
+        return open_store(None, clock=clock)
+    from baremetal_sdk.store.sql.contents import describe_database, read_contents
+    from baremetal_sdk.store.sql.schema import LAST_UNSEALED, REVISIONS
+
+    contents, name = read_contents(url), describe_database(url)
+    if contents is None:
+        raise ConfigurationError(
+            f"the database {name} does not exist, and this command creates none; "
+            "give the state directory or the configuration file of the service"
+        )
+    if contents.revision is None and not contents.is_ironic:
+        raise ConfigurationError(
+            f"the database {name} has no tables of the service, and this command creates none; "
+            "start the service first, or correct [database] connection"
+        )
+    if contents.revision in REVISIONS[: REVISIONS.index(LAST_UNSEALED)]:
+        raise ConfigurationError(
+            f"the database {name} has the older schema {contents.revision}, and this release needs {REVISIONS[-1]}; "
+            "upgrade it first"
+        )
+    return open_store(url, clock=clock)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol, runtime_checkable
 
 from baremetal_interfaces import MASK, BareMetalError
@@ -42,6 +42,14 @@ class SealingStore(Protocol):
 
     def renew_seals(self) -> int:
         """Encrypt the secrets in columns again that were not encrypted with the first key, and return the number of rows."""
+
+    def count_sealed_rows(self, is_counted: Callable[[bytes], bool]) -> Mapping[str, int]:
+        """Return the number of rows, by the kind of record, with a sealed secret for which *is_counted* returns True."""
+
+
+def find_sealed(stored: str) -> Iterator[bytes]:
+    """Yield the sealed secrets in the stored value of a column."""
+    return (_to_bytes(found[1] or found[2]) for found in _SEALED.finditer(stored))
 
 
 def seal_columns(store: object, box: SecretBox) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.store.durable_files import flush_directory
+
+if TYPE_CHECKING:
+    from cryptography.fernet import Fernet, MultiFernet
 
 
 class SecretBox(Protocol):
@@ -30,45 +33,89 @@ class SecretBox(Protocol):
         """
 
 
-class FernetBox:
-    """Secret box with Fernet keys from a file. The file is created with a new key and mode 0600 if it does not exist.
+class _Keys(NamedTuple):
+    """The keys of a box."""
 
-    The file has one key per line. The first key seals and all keys unseal, so a new first line changes the key.
-    Raises ``ConfigurationError`` if the file cannot be read or does not contain keys.
+    first: Fernet
+    ring: MultiFernet
+    """All keys, the first one included."""
+
+
+class FernetBox:
+    """Secret box with Fernet keys from a file.
+
+    The file has one key per line. The first key seals and all keys unseal, so a new first line changes the key. With *create*,
+    a missing file is created with a new key and mode 0600. Raises ``ConfigurationError`` if the file cannot be read or does not
+    contain keys.
     """
 
-    def __init__(self, key_file: str | Path) -> None:
+    def __init__(self, key_file: str | Path, *, create: bool = True) -> None:
         self._path = Path(key_file)
         self._source = str(key_file)
-        self._load_keys()
+        self._creates = create
+        self._keys = self._load_keys()
+        self._creates = False  # a reload must not replace a file that was lost meanwhile
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._source!r})"
 
-    def reload(self) -> None:
-        """Read the keys again. Raises ``ConfigurationError`` for unusable keys; the present keys then remain in use."""
-        self._load_keys()
+    @property
+    def source(self) -> str:
+        """The file or the environment variable of the keys, with its option, for messages."""
+        return f"[database] secret_key_file: {self._source}"
+
+    def reload(self, check: Callable[[], None] | None = None) -> None:
+        """Read the keys again, and call *check* with the new ones in use.
+
+        Raises ``ConfigurationError`` for unusable keys, and the errors of *check*. The present keys then remain in use.
+        """
+        present, self._keys = self._keys, self._load_keys()
+        try:
+            if check is not None:
+                check()
+        except ConfigurationError:
+            self._keys = present
+            raise
 
     def is_current(self, sealed: bytes) -> bool:
         """Return whether *sealed* was sealed with the first key. If not, seal the data again before its key is removed."""
         from cryptography.fernet import InvalidToken
 
         try:
-            self._first.decrypt(sealed)
+            self._keys.first.decrypt(sealed)
         except InvalidToken:
             return False
         return True
 
+    def can_open(self, sealed: bytes) -> bool:
+        """Return whether one of the keys sealed *sealed*."""
+        return self.key_check()(sealed)
+
+    def key_check(self) -> Callable[[bytes], bool]:
+        """Return a function that does what :meth:`can_open` does, with the present keys also after a reload."""
+        from cryptography.fernet import InvalidToken
+
+        ring = self._keys.ring
+
+        def can_open(sealed: bytes) -> bool:
+            try:
+                ring.decrypt(sealed)
+            except InvalidToken:
+                return False
+            return True
+
+        return can_open
+
     def seal(self, mapping: Mapping[str, str], context: str) -> bytes:
         """Return the secrets *mapping* of the node *context*, encrypted with the first key."""
-        return self._fernet.encrypt(_pack(mapping, context))
+        return self._keys.ring.encrypt(_pack(mapping, context))
 
     def unseal(self, sealed: bytes, context: str) -> dict[str, str]:
         """Return the secrets in *sealed*, decrypted with the key that sealed them. Raises ``ConfigurationError``."""
         from cryptography.fernet import InvalidToken
 
         try:
-            packed = self._fernet.decrypt(sealed)
+            packed = self._keys.ring.decrypt(sealed)
         except InvalidToken:
             raise ConfigurationError(
                 f"the credentials of node {context} were not sealed with a key in {self._source}, or are damaged: "
@@ -76,29 +123,28 @@ class FernetBox:
             ) from None
         return _unpack(packed, context)
 
-    def _load_keys(self) -> None:
+    def _load_keys(self) -> _Keys:
         from cryptography.fernet import Fernet, MultiFernet
 
         try:
             keys = [Fernet(key) for key in self._read_keys().split()]
-            self._fernet = MultiFernet(keys)
-        except ValueError:
+            return _Keys(keys[0], MultiFernet(keys))
+        except (ValueError, IndexError):
             # The library's own message could quote the key.
-            raise self._unusable_error("it does not contain Fernet keys (32 bytes in URL-safe base64), one per line") from None
-        self._first = keys[0]
+            raise self._unusable_error("it contains no valid Fernet keys (32 bytes in URL-safe base64), one per line") from None
 
     def _read_keys(self) -> bytes:
         from cryptography.fernet import Fernet
 
         try:
-            if not self._path.exists():
+            if self._creates and not self._path.exists():
                 _create_exclusively(self._path, Fernet.generate_key() + b"\n")
             return self._path.read_bytes()
         except OSError as exc:
             raise self._unusable_error(exc.strerror or type(exc).__name__) from exc
 
     def _unusable_error(self, reason: str) -> ConfigurationError:
-        return ConfigurationError(f"[database] secret_key_file: {self._source} cannot be used: {reason}")
+        return ConfigurationError(f"{self.source} cannot be used: {reason}")
 
 
 class EnvironmentBox(FernetBox):
@@ -109,13 +155,17 @@ class EnvironmentBox(FernetBox):
 
     def __init__(self, variable: str) -> None:
         self._source = variable
-        self._load_keys()
+        self._keys = self._load_keys()
+
+    @property
+    def source(self) -> str:
+        """The environment variable of the keys, with its option, for messages."""
+        return f"[database] secret_key_env: {self._source}"
 
     def _read_keys(self) -> bytes:
-        return os.environ.get(self._source, "").encode()
-
-    def _unusable_error(self, reason: str) -> ConfigurationError:
-        return ConfigurationError(f"[database] secret_key_env: {self._source} cannot be used: {reason}")
+        if self._source not in os.environ:
+            raise self._unusable_error("the variable is not set")
+        return os.environ[self._source].encode()
 
 
 class PlainBox:

@@ -13,7 +13,8 @@ from baremetal_sdk.rpc import oslo_notifications
 from metald.app import run_api, run_conductor
 from metald.malloc import limit_free_memory
 from metald.native_threads import choose_native_threads
-from metald.serve import FAILED, MISCONFIGURED, announce_ready, read_config, report_failure, start_logging
+from metald.serve import FAILED, MISCONFIGURED, announce_ready, read_config, start_logging
+from metald.standard_streams import describe_os_error, report_failure
 
 
 def serve_api(config_files: Sequence[Path]) -> int:
@@ -49,7 +50,9 @@ def _run_until_signal(config_files: Sequence[Path], run: Callable[[ConductorConf
         run(config)
     except ConfigurationError as exc:
         return report_failure(str(exc), MISCONFIGURED)
-    except (BareMetalError, OSError) as exc:
+    except OSError as exc:
+        return report_failure(describe_os_error(exc), FAILED)
+    except BareMetalError as exc:
         return report_failure(str(exc), FAILED)
     return 0
 

@@ -10,9 +10,11 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from metald import import_guard
 from metald.bench.arguments import add_bench
+from metald.standard_streams import OutputError, finish_output, prepare_streams, report_failure, report_os_error
 
 _SERVICES = ("serve", "api", "conductor")
 _EXIT_TIMEOUT_S = 3.0
@@ -24,22 +26,38 @@ _STATE_DIR_HELP = "directory for database, key and lock file (default: $XDG_STAT
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the metald command in *arguments* (default: those of the process), and return its exit code.
 
-    Return 1 if Eventlet or gevent is already imported, and 130 after Ctrl-C. The process of a service ends at most 3 s after its
-    service. If threads are left, its exit code is 3.
+    Return 1 if Eventlet or gevent is already imported or standard output cannot be written to, and 130 after Ctrl-C. The process
+    of a service ends at most 3 s after its service. If threads are left, its exit code is 3.
     """
+    prepare_streams()
+    try:
+        code = _run(arguments)
+        finish_output()
+        return code
+    except KeyboardInterrupt:
+        return 130
+    except OutputError as exc:
+        return report_failure(str(exc), 1)
+    except OSError as exc:
+        return report_os_error(exc)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    """Run the command and return its exit code, also that of argparse after help and usage errors."""
     try:
         import_guard.refuse_imports()
     except RuntimeError as exc:
-        print(f"metald: {exc}", file=sys.stderr)
-        return 1
-    chosen = build_parser().parse_args(arguments)
-    command = _COMMANDS[chosen.command]
+        return report_failure(str(exc), 1)
     try:
-        code = command(chosen)
-    except KeyboardInterrupt:
-        code = 130
-    if arguments is None and chosen.command in _SERVICES:
-        _bound_exit(code)
+        chosen = build_parser().parse_args(arguments)
+    except SystemExit as exc:
+        return exc.code if isinstance(exc.code, int) else 0
+    code = 1
+    try:
+        code = _COMMANDS[chosen.command](chosen)
+    finally:
+        if arguments is None and chosen.command in _SERVICES:
+            _bound_exit(code)
     return code
 
 
@@ -50,9 +68,18 @@ def _bound_exit(code: int) -> None:
     end_process_within(_EXIT_TIMEOUT_S, code or UNFINISHED)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Parser that raises an error if the help cannot be printed."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        # argparse ignores the OSError of a full or closed output.
+        if message:
+            (file or sys.stderr).write(message)
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Return the argparse parser for all commands of metald."""
-    top = argparse.ArgumentParser(prog="metald", description="A bare-metal service in one process.")
+    top = _Parser(prog="metald", description="A bare-metal service in one process.")
     top.add_argument("--version", action="version", version=f"metald {version('metald')}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_serve(commands.add_parser("serve", help="serve the Bare Metal API and drive machines in one process"))

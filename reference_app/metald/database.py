@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from baremetal_interfaces import BareMetalError
@@ -13,11 +13,14 @@ from baremetal_sdk.doctor import Outcome
 from baremetal_sdk.doctor.database import examine_database
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.store import open_store
+from baremetal_sdk.store.key_check import open_secret_box
 from baremetal_sdk.store.sealed_columns import seal_columns
-from baremetal_sdk.store.secrets import EnvironmentBox, FernetBox
+from baremetal_sdk.store.secrets import PlainBox
 from baremetal_sdk.store.sql.backup import back_up
-from metald.settings import ServeOptions, load_config
-from metald.state_directory import default_directory
+from baremetal_sdk.store.sql.contents import describe_database, read_contents
+from metald.settings import ServeOptions, find_state_directory, load_config, owns_database
+from metald.standard_streams import report_failure
+from metald.state_directory import StateError
 
 
 def run_database_action(action: str, config_files: Sequence[Path], state_dir: Path | None, file: Path | None) -> int:
@@ -25,39 +28,44 @@ def run_database_action(action: str, config_files: Sequence[Path], state_dir: Pa
 
     *file* is the file to create by backup. Exit codes: 0 success, 1 failure or schema not up to date, 2 wrong configuration.
     """
+    os.umask(0o077)
     try:
-        config = load_config(ServeOptions(config_files, state_dir), (state_dir or default_directory(os.environ)).absolute())
-        actions: dict[str, Callable[[ConductorConfig], int]] = {
-            "upgrade": _upgrade,
-            "check": _check,
-            "backup": lambda config: _backup(config, file),
-        }
-        return actions[action](config)
-    except ConfigurationError as exc:
-        print(f"metald: {exc}", file=sys.stderr)
-        return 2
-    except (BareMetalError, OSError) as exc:
-        print(f"metald: {exc}", file=sys.stderr)
-        return 1
+        options = ServeOptions(config_files, state_dir)
+        state = find_state_directory(options)
+        config = load_config(options, state)
+        if action == "upgrade":
+            return _upgrade(config, create=not owns_database(config, state))
+        return _check(config) if action == "check" else _backup(config, file)
+    except (BareMetalError, StateError) as exc:
+        return report_failure(str(exc), 2 if isinstance(exc, ConfigurationError) else 1)
 
 
-def _upgrade(config: ConductorConfig) -> int:
-    """Upgrade the database schema and return exit code 0.
+def _upgrade(config: ConductorConfig, *, create: bool) -> int:
+    """Upgrade the database schema and return exit code 0. Without *create*, the database has to exist.
 
     The secrets in rows of earlier releases are encrypted. Running processes can continue: a new schema only adds columns and
     tables that they do not need. Processes of releases that do not encrypt these secrets have to be stopped before.
     """
-    database = config.database
-    store = open_store(database.connection)
-    try:
-        if database.secret_key_env is not None:
-            seal_columns(store, EnvironmentBox(database.secret_key_env))
-        elif database.secret_key_file is not None:
-            seal_columns(store, FernetBox(database.secret_key_file))
-    finally:
-        store.close()
-    print("the database schema is up to date, and the secrets in the database are encrypted")
+    assert config.database.connection is not None
+    name = describe_database(config.database.connection)
+    if not create and read_contents(config.database.connection) is None:
+        raise ConfigurationError(
+            f"the database {name} does not exist, and this command creates none in a state directory; "
+            "give the state directory of the service, or set [database] connection"
+        )
+    with closing(open_store(config.database.connection)) as store:
+        is_sealed = _has_key(config)
+        if is_sealed:
+            seal_columns(store, open_secret_box(config.database, store) or PlainBox())
+    state = "up to date, and the secrets in the database are encrypted" if is_sealed else "up to date"
+    print(f"the database schema is {state}: {name}")
     return 0
+
+
+def _has_key(config: ConductorConfig) -> bool:
+    """Return whether there is a key to encrypt secrets with. Only services create one."""
+    file = config.database.secret_key_file
+    return config.database.secret_key_env is not None or (file is not None and os.path.exists(file))
 
 
 def _check(config: ConductorConfig) -> int:
@@ -73,5 +81,6 @@ def _backup(config: ConductorConfig, file: Path | None) -> int:
     """Copy the database to the new file *file* and return exit code 0."""
     assert file is not None and config.database.connection is not None
     back_up(config.database.connection, file)
-    print(f"{file}: backup of the database; it does not contain the key of the credentials ([database] secret_key_file)")
+    name = describe_database(config.database.connection)
+    print(f"{file}: backup of {name}; it does not contain the key of the credentials ([database] secret_key_file)")
     return 0

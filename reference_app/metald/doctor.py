@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -12,8 +11,8 @@ from dataclasses import asdict
 from baremetal_sdk.config import find_unknown_options
 from baremetal_sdk.doctor import Finding, Outcome, examine
 from baremetal_sdk.errors import ConfigurationError
-from metald.settings import ServeOptions, load_config
-from metald.state_directory import default_directory
+from metald.settings import ServeOptions, find_state_directory, load_config
+from metald.state_directory import StateError
 
 
 def run_doctor(options: ServeOptions, *, as_json: bool = False) -> int:
@@ -29,14 +28,17 @@ def run_doctor(options: ServeOptions, *, as_json: bool = False) -> int:
 
 def _collect_findings(options: ServeOptions) -> list[Finding]:
     """Return the findings about the configuration; if it can be loaded, also those about plugins, database and machine."""
-    state = (options.state_dir or default_directory(os.environ)).absolute()
     try:
+        state = find_state_directory(options)
         config = load_config(options, state)
     except ConfigurationError as exc:
         return [Finding("configuration", Outcome.FAIL, str(exc), "change the named option")]
+    except StateError as exc:
+        return [Finding("configuration", Outcome.FAIL, str(exc), "give --state-dir, or set HOME")]
     ignored = find_unknown_options(options.config_files)
     files = ", ".join(map(str, options.config_files)) or "the defaults"
-    configuration = Finding("configuration", Outcome.OK, f"{files}, with state in {state}")
+    place = "without a state directory" if state is None else f"with state in {state}"
+    configuration = Finding("configuration", Outcome.OK, f"{files}, {place}")
     if ignored:
         configuration = Finding("configuration", Outcome.WARN, f"unknown options: {', '.join(ignored)}", "remove them")
     return [configuration, *examine(config)]

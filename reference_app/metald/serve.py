@@ -8,6 +8,7 @@ import os
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from baremetal_interfaces import BareMetalError
@@ -23,8 +24,9 @@ from metald.app import run_all_in_one
 from metald.garbage_collection import tune_garbage_collector
 from metald.malloc import limit_free_memory
 from metald.native_threads import choose_native_threads
-from metald.settings import ServeOptions, load_config, owns_database
-from metald.state_directory import StateError, default_directory, lock_directory
+from metald.settings import ServeOptions, find_state_directory, load_config, owns_database
+from metald.standard_streams import describe_os_error, report_failure, write_line
+from metald.state_directory import StateError, lock_directory
 
 LOG = get_logger("metald")
 
@@ -40,21 +42,24 @@ MISCONFIGURED = 2
 def serve(options: ServeOptions) -> int:
     """Run ``metald serve``: serve the API and drive machines until SIGTERM or SIGINT, and return the exit code.
 
-    The process locks its state directory. SIGHUP reloads the configuration. A failure is printed to standard error.
+    The process locks its state directory, if it uses one. SIGHUP reloads the configuration. A failure is printed to standard
+    error.
     """
     start_logging(options.debug)
     limit_free_memory(os.environ)
     os.umask(0o077)  # files in the state directory contain credentials, encrypted or not
-    directory = options.state_dir or default_directory(os.environ)
     try:
-        with lock_directory(directory.absolute()) as state:
+        directory = find_state_directory(options)
+        with nullcontext() if directory is None else lock_directory(directory) as state:
             config = _load_config(options, state)
             if oslo_notifications.are_enabled(config):
                 choose_native_threads()
             run_all_in_one(config, announce_ready, lambda: _load_config(options, state), sole_owner=owns_database(config, state))
     except ConfigurationError as exc:
         return report_failure(str(exc), FAILED if _is_port_in_use(exc) else MISCONFIGURED)
-    except (BareMetalError, StateError, OSError) as exc:
+    except OSError as exc:
+        return report_failure(describe_os_error(exc), FAILED)
+    except (BareMetalError, StateError) as exc:
         return report_failure(str(exc), FAILED)
     return 0
 
@@ -99,7 +104,7 @@ def _set_level(debug: bool) -> None:
     logging.getLogger("alembic").setLevel(logging.DEBUG if debug else logging.WARNING)
 
 
-def _load_config(options: ServeOptions, state: Path) -> ConductorConfig:
+def _load_config(options: ServeOptions, state: Path | None) -> ConductorConfig:
     """Load the configuration for ``metald serve`` and apply its log options; log a warning for each unknown option."""
     return _apply_log_options(load_config(options, state), options.config_files)
 
@@ -129,10 +134,4 @@ def _is_port_in_use(exc: ConfigurationError) -> bool:
 def announce_ready(url: str) -> None:
     """Tune the garbage collector, and print the line ``metald ready: URL``, for which scripts wait."""
     tune_garbage_collector()
-    print(f"metald ready: {url}", flush=True)
-
-
-def report_failure(reason: str, code: int) -> int:
-    """Print *reason* to standard error, and return the exit code *code*."""
-    print(f"metald: {reason}", file=sys.stderr, flush=True)
-    return code
+    write_line(f"metald ready: {url}")

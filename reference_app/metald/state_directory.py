@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import pwd
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,11 +20,29 @@ class StateError(Exception):
 def default_directory(environ: Mapping[str, str]) -> Path:
     """Return the default state directory: ``metald`` below ``$XDG_STATE_HOME``, or below ``~/.local/state`` without the variable.
 
-    A relative path in the variable is ignored, as the XDG Base Directory Specification requires.
+    A relative path in a variable is ignored, as the XDG Base Directory Specification requires. Raises :class:`StateError` if
+    the user has no home directory.
     """
     configured = Path(environ.get("XDG_STATE_HOME", ""))
-    base = configured if configured.is_absolute() else Path.home() / ".local" / "state"
+    base = configured if configured.is_absolute() else _find_home(environ) / ".local" / "state"
     return base / "metald"
+
+
+def _find_home(environ: Mapping[str, str]) -> Path:
+    """Return the home directory: ``$HOME`` if it is an absolute path, otherwise that of the user's account."""
+    home = Path(environ.get("HOME", ""))
+    if home.is_absolute():
+        return home
+    try:
+        home = Path(pwd.getpwuid(os.getuid()).pw_dir)
+    except KeyError:
+        home = Path()
+    if not home.is_absolute():
+        raise StateError(
+            f"cannot find the state directory: HOME is not an absolute path, and user {os.getuid()} has no home directory; "
+            "give --state-dir, or set HOME"
+        )
+    return home
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from logging.handlers import SysLogHandler
 from pathlib import Path
@@ -18,9 +18,12 @@ from baremetal_sdk.auth import Tokens
 from baremetal_sdk.clock import SystemClock
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.logs import get_logger
-from baremetal_sdk.store import TokenRecord, open_store
-from metald.settings import ServeOptions, load_config
-from metald.state_directory import default_directory
+from baremetal_sdk.store import TokenRecord
+from baremetal_sdk.store.factory import open_existing_store
+from baremetal_sdk.store.sql.contents import describe_database
+from metald.settings import ServeOptions, find_state_directory, load_config
+from metald.standard_streams import OutputError, report_failure, write_line
+from metald.state_directory import StateError
 
 _SYSLOG = "/dev/log"
 
@@ -52,9 +55,8 @@ def manage_tokens(options: TokenOptions) -> int:
     try:
         with _open_tokens(options) as tokens:
             {"create": _create_token, "list": _list_tokens, "revoke": _revoke_token}[options.action](tokens, options)
-    except (BareMetalError, OSError) as exc:
-        print(f"metald: {exc}", file=sys.stderr)
-        return 2 if isinstance(exc, ConfigurationError) else 1
+    except (BareMetalError, StateError) as exc:
+        return report_failure(str(exc), 2 if isinstance(exc, ConfigurationError) else 1)
     return 0
 
 
@@ -72,28 +74,30 @@ def _log_to_syslog() -> None:
 
 @contextmanager
 def _open_tokens(options: TokenOptions) -> Iterator[Tokens]:
-    """Open the database of the service and yield its tokens. Creates the state directory if it is missing."""
+    """Open the existing database of the service, print its name to standard error, and yield its tokens."""
     os.umask(0o077)
-    state = (options.state_dir or default_directory(os.environ)).absolute()
-    config = load_config(ServeOptions(options.config_files, options.state_dir), state)
-    state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    store = open_store(config.database.connection)
-    try:
+    serve_options = ServeOptions(options.config_files, options.state_dir)
+    config = load_config(serve_options, find_state_directory(serve_options, needs_key=False))
+    assert config.database.connection is not None
+    with closing(open_existing_store(config.database.connection)) as store:
+        print(f"database: {describe_database(config.database.connection)}", file=sys.stderr)
         yield Tokens(store, SystemClock())
-    finally:
-        close = getattr(store, "close", None)
-        if close is not None:
-            close()
 
 
 def _create_token(tokens: Tokens, options: TokenOptions) -> None:
-    """Create a token. Print the token itself to standard output and its description to standard error."""
+    """Create a token. Print the token itself to standard output and its description to standard error.
+
+    The token is revoked again if it cannot be printed.
+    """
     record, text = tokens.create(options.name, options.role, days=options.days, project=options.project, by=_describe_caller())
-    if options.as_json:
-        print(json.dumps({**_to_dict(record), "token": text}, indent=2))
-        return
-    print(text)
-    print(f"{_format_token(record)}. The token is not shown again; store it in a safe place.", file=sys.stderr)
+    try:
+        write_line(json.dumps({**_to_dict(record), "token": text}, indent=2) if options.as_json else text)
+    except OutputError:
+        # A valid token that nobody has seen must not remain.
+        tokens.revoke(record.uuid, by=_describe_caller())
+        raise
+    if not options.as_json:
+        print(f"{_format_token(record)}. The token is not shown again; store it in a safe place.", file=sys.stderr)
 
 
 def _list_tokens(tokens: Tokens, options: TokenOptions) -> None:

@@ -8,13 +8,16 @@ from pathlib import Path
 from fixtures import TempDir
 from testtools import TestCase
 
+from baremetal_sdk.store import open_store
 from tests.fixtures.metald_service import metald
 
 
 class TokenTest(TestCase):
     def test_a_token_is_created_listed_and_revoked(self) -> None:
         """Only ``create`` prints the token, alone on standard output. Revoking an unknown name is an error."""
-        state = ("--state-dir", str(Path(self.useFixture(TempDir()).path) / "state"))
+        directory = Path(self.useFixture(TempDir()).path)
+        open_store(f"sqlite:///{directory / 'metald.sqlite'}").close()
+        state = ("--state-dir", str(directory))
         created = metald("token", "create", "ci", "--role", "operator", "--project", "red", "--days", "7", *state)
         self.assertEqual(0, created.returncode, created.stderr)
         token = created.stdout.strip()

@@ -6,16 +6,17 @@ Each batch of rows is a transaction of its own. A sealing that was interrupted b
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table, select, update
+from sqlalchemy import Connection, Table, Text, or_, select, type_coerce, update
 
 from baremetal_interfaces.secret_fields import mask_urls
 from baremetal_sdk.logs import get_logger
 from baremetal_sdk.store.records.fields import NODE_FIELDS, PORT_FIELDS, Field, RecordFields
 from baremetal_sdk.store.records.kinds import RECORD_KINDS
-from baremetal_sdk.store.sealed_columns import MARK, SealedColumns, has_columns_with_secrets
+from baremetal_sdk.store.sealed_columns import MARK, SealedColumns, find_sealed, has_columns_with_secrets
 from baremetal_sdk.store.sql.engine import Database
 from baremetal_sdk.store.sql.schema import StoreSchema
 
@@ -57,6 +58,20 @@ class RowSealing:
     def renew_all(self) -> int:
         """Seal again, with the first key, all secrets in columns that another key has sealed. Return the number of rows."""
         return sum(self._change_rows(table, self._list_columns(table), self._renew) for table in self._tables())
+
+    def count_rows(self, is_counted: Callable[[bytes], bool]) -> Mapping[str, int]:
+        """Return the number of rows, by the kind of record, with a sealed secret for which *is_counted* returns True."""
+        counts: Counter[str] = Counter()
+        for table in self._tables():
+            columns = [table.c[name] for name in self._list_columns(table)]
+            if not columns:
+                continue
+            marked = select(*columns).where(or_(*(type_coerce(column, Text).contains(MARK) for column in columns)))
+            with self._database.reading() as connection:
+                for row in connection.execute(marked):
+                    secrets = (sealed for value in row if isinstance(value, str) for sealed in find_sealed(value))
+                    counts[self._fields[table.name].label] += any(map(is_counted, secrets))
+        return {label: count for label, count in counts.items() if count}
 
     def _tables(self) -> Sequence[Table]:
         return [self._schema.metadata.tables[name] for name in self._fields]

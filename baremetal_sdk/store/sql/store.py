@@ -126,6 +126,10 @@ class SQLStore(SQLConductors, SQLPorts):
         """Encrypt the secrets in columns again that were not encrypted with the first key, and return the number of rows."""
         return RowSealing(self._database, self._schema, self._sealed).renew_all()
 
+    def count_sealed_rows(self, is_counted: Callable[[bytes], bool]) -> Mapping[str, int]:
+        """Return the number of rows, by the kind of record, with a sealed secret for which *is_counted* returns True."""
+        return RowSealing(self._database, self._schema, self._sealed).count_rows(is_counted)
+
     def _upgrade(self) -> None:
         sealing = RowSealing(self._database, self._schema, self._sealed)
         has_key = self._sealed.box is not None and not isinstance(self._sealed.box, KeylessBox)
