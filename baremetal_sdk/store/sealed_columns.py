@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol, runtime_checkable
 
 from baremetal_interfaces import MASK, BareMetalError
-from baremetal_interfaces.secret_fields import mask_urls, replace_in_urls, replace_secrets
+from baremetal_interfaces.secret_fields import mask_urls, may_contain_secrets, replace_in_urls, replace_secrets
 from baremetal_sdk.logs import get_logger
 from baremetal_sdk.store.records.fields import Field, FieldKind, RecordFields
 from baremetal_sdk.store.secrets import FernetBox, KeylessBox, PlainBox, SecretBox
@@ -135,7 +135,7 @@ class SealedColumns:
         return _SEALED.sub(replace, stored)
 
     def _seal_json(self, stored: str, context: str, *, trusted: bool = False) -> str:
-        if self.box is None:
+        if self.box is None or (MARK not in stored and not may_contain_secrets(stored)):
             return stored
         value = json.loads(stored)
 

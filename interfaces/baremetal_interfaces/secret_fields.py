@@ -28,6 +28,12 @@ _PARAMETER = re.compile(
     r"""([^&#\s"'<>]+)""",
     re.IGNORECASE,
 )
+# Each secret name and each URL with a secret contains one of these. A search for them is faster than the decoding of JSON.
+_HINTS = (
+    "pass", "pwd", "pswd", "psk", "secret", "token", "credential", "configdrive", "authorization", "community", "key",
+    "://", "sig",
+)  # fmt: skip
+_MAX_HINT_SEARCH = 16_384
 _NAME_KEYS = ("name", "path", "key", "attribute")
 _VALUE_KEYS = ("value", "values")
 
@@ -36,6 +42,14 @@ _VALUE_KEYS = ("value", "values")
 def is_secret_name(name: str) -> bool:
     """Return whether the value of a field named *name* counts as a secret: ``api_token`` does, ``token_id`` does not."""
     return _SECRET_NAME.search(name) is not None and _NOT_SECRET.search(name) is None
+
+
+def may_contain_secrets(text: str) -> bool:
+    """Return False if the JSON or other *text* contains no secret for certain. It is a fast check, which may err otherwise."""
+    if len(text) > _MAX_HINT_SEARCH:
+        return True
+    lowered = text.lower()
+    return any(hint in lowered for hint in _HINTS)
 
 
 def replace_in_urls(text: str, replace: Callable[[str], str]) -> str:
