@@ -222,8 +222,13 @@ def _closed_port() -> int:
 
 
 def password_option(subject: Subject) -> str:
-    """Return the name of the option that contains the password. Raises NotOffered if there is none."""
-    for option in power_info_type(subject).options():
-        if option.secret and "password" in option.name and subject.driver_info.get(option.name):
-            return option.name
-    raise NotOffered("driver_info contains no password")
+    """Return the name of the secret option with which the plugin logs in: the password, or else a token or key.
+
+    Raises NotOffered if there is none, or if the plugin does not accept the form of a wrong value.
+    """
+    info_type = power_info_type(subject)
+    names = [option.name for option in info_type.options() if option.secret and subject.driver_info.get(option.name)]
+    for name in sorted(names, key=lambda name: "password" not in name):
+        if not info_type.problems({**subject.driver_info, name: WRONG_PASSWORD}):
+            return name
+    raise NotOffered("driver_info contains no secret that can be replaced by a wrong one")

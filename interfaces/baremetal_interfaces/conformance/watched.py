@@ -21,7 +21,7 @@ class WatchedTask(LocalTask):
     def __init__(self, *given: Any, grace: float, **settings: Any) -> None:
         super().__init__(*given, **settings)
         self.raised: list[str] = []
-        """The errors of the contract that the plugin raised, with their original texts."""
+        """The errors of the contract that the plugin raised, with their original texts and all attributes."""
         self._grace = grace
         self._inside: threading.Thread | None = None
 
@@ -53,5 +53,11 @@ class WatchedTask(LocalTask):
 
     def _translate(self, exc: Exception, connector: type[Connector[Any]] | None) -> BareMetalError:
         if isinstance(exc, BareMetalError):
-            self.raised.append(f"{type(exc).__name__}: {exc} {exc.details or ''}".strip())
+            self.raised.append(_show(exc))
         return super()._translate(exc, connector)
+
+
+def _show(exc: BareMetalError) -> str:
+    """Return all texts of an error: its message, details, problems, notes and other attributes."""
+    more = {name: value for name, value in vars(exc).items() if name not in ("message", "_redacted") and value}
+    return " ".join([f"{type(exc).__name__}: {exc}", *(f"{name}={value!r}" for name, value in more.items())])
