@@ -48,11 +48,20 @@ class APIConnection:
             raise Unanswered(f"{method} {path}: {exc!r}") from exc
         return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, content)
 
+    def read_status(self, method: str, path: str, headers: Mapping[str, str] | None = None) -> int:
+        """Send a request and return only the status, for a response that does not end. Close the connection afterwards."""
+        try:
+            self._connection.request(method, path, None, {**self._headers, **(headers or {})})
+            return self._connection.getresponse().status
+        except (OSError, http.client.HTTPException) as exc:
+            raise Unanswered(f"{method} {path}: {exc!r}") from exc
+        finally:
+            self._connection.close()
+
     def list_all(self, path: str, key: str) -> list[dict[str, Any]]:
         """Return all records of a listing, page by page."""
         records: list[dict[str, Any]] = []
-        separator = "&" if "?" in path else "?"
-        url = f"{path}{separator}limit=1000"
+        url = path
         while url:
             answer = self.request("GET", url)
             if answer.status != 200:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.api_connection import APIConnection
 from benchmarks.crashes import verify
 from benchmarks.crashes.ledger import Ledger
 from benchmarks.crashes.load import WriterLoad
@@ -60,7 +61,7 @@ def run_crashes(
         ready_times.append(service.start())
         for finding in verify.find_lost_writes(service.url, ledger):
             report.add_violation(f"lost write after kill {number + 1}: {finding}"[:400])
-        for finding in verify.find_stuck_nodes(service.url):
+        for finding in verify.find_stuck_nodes(APIConnection(service.url)):
             report.add_violation(f"after kill {number + 1}: {finding}")
         for finding in find_corruption() if find_corruption else ():
             report.add_violation(f"after kill {number + 1}: database: {finding}")

@@ -35,26 +35,27 @@ def find_lost_writes(url: str, ledger: Ledger) -> list[str]:
     return wrong
 
 
-def find_stuck_nodes(url: str, timeout: float = IDLE_TIMEOUT_S) -> list[str]:
-    """Wait until no node has a task. Return the nodes that have one after *timeout* seconds."""
-    connection = APIConnection(url)
+def find_stuck_nodes(connection: APIConnection, timeout: float = IDLE_TIMEOUT_S, *, waiting_is_rest: bool = False) -> list[str]:
+    """Wait until no node has a task. Return the nodes that have one after *timeout* seconds.
+
+    With *waiting_is_rest*, a node that waits for an agent or an operator is not stuck.
+    """
     fields = "uuid,provision_state,target_power_state,reservation"
     end = time.monotonic() + timeout
-    try:
-        while True:
-            busy = [node for node in connection.list_all(f"/v1/nodes?fields={fields}", "nodes") if not _is_resting(node)]
-            if not busy:
-                return []
-            if time.monotonic() > end:
-                return [f"stuck after {timeout:g} s: {node}" for node in busy]
-            time.sleep(0.2)
-    finally:
-        connection.close()
+    while True:
+        nodes = connection.list_all(f"/v1/nodes?fields={fields}", "nodes")
+        busy = [node for node in nodes if not _is_resting(node, waiting_is_rest)]
+        if not busy:
+            return []
+        if time.monotonic() > end:
+            return [f"stuck after {timeout:g} s: {node}" for node in busy]
+        time.sleep(0.2)
 
 
-def _is_resting(node: dict[str, Any]) -> bool:
-    state = node["provision_state"] in _RESTING_STATES
-    return state and node["reservation"] is None and node["target_power_state"] is None
+def _is_resting(node: dict[str, Any], waiting_is_rest: bool) -> bool:
+    state = node["provision_state"]
+    rests = state in _RESTING_STATES or (waiting_is_rest and state.endswith(("wait", "wait call-back", "hold")))
+    return rests and node["reservation"] is None and node["target_power_state"] is None
 
 
 def find_corruption(file: Path) -> list[str]:

@@ -1,0 +1,1 @@
+"""Hostile input to every interface of a running service: its API, its RPC, and the answers of BMCs."""
