@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.client
 import json
+import ssl
+import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -32,8 +34,19 @@ class Answer(NamedTuple):
 class APIConnection:
     """A kept-alive connection to one API. Not thread-safe: each thread has its own."""
 
-    def __init__(self, url: str, timeout: float = TIMEOUT_S, headers: Mapping[str, str] | None = None) -> None:
-        self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=timeout)
+    def __init__(
+        self,
+        url: str,
+        timeout: float = TIMEOUT_S,
+        headers: Mapping[str, str] | None = None,
+        context: ssl.SSLContext | None = None,
+    ) -> None:
+        address = urlsplit(url).netloc
+        self._connection = (
+            http.client.HTTPConnection(address, timeout=timeout)
+            if context is None
+            else http.client.HTTPSConnection(address, timeout=timeout, context=context)
+        )
         self._headers = {"X-OpenStack-Ironic-API-Version": API_VERSION, "Content-Type": "application/json", **(headers or {})}
 
     def request(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Answer:
@@ -47,6 +60,20 @@ class APIConnection:
             self._connection.close()
             raise Unanswered(f"{method} {path}: {exc!r}") from exc
         return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, content)
+
+    def read_some(self, path: str, seconds: float) -> int:
+        """Read a response that does not end for some seconds, and return the number of bytes. Close the connection afterwards."""
+        end, count = time.monotonic() + seconds, 0
+        try:
+            self._connection.request("GET", path, None, self._headers)
+            response = self._connection.getresponse()
+            while time.monotonic() < end and (data := response.read1(65_536)):
+                count += len(data)
+        except (OSError, http.client.HTTPException):
+            pass
+        finally:
+            self._connection.close()
+        return count
 
     def read_status(self, method: str, path: str, headers: Mapping[str, str] | None = None) -> int:
         """Send a request and return only the status, for a response that does not end. Close the connection afterwards."""
