@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from oslo_config import cfg
 
+from baremetal_interfaces.text import clean_text
 from baremetal_sdk.config import ConductorConfig
 from baremetal_sdk.errors import ConfigurationError
 
@@ -18,9 +20,13 @@ METHOD = "answer"
 SECTION = "oslo_messaging_rabbit"
 """Section of the configuration whose options go to the RabbitMQ driver unchanged."""
 _DEFAULT_OPTIONS = {
-    # Quorum queues survive a restart of the broker, also those of responses. Otherwise a restart loses calls silently.
+    # The queues of conductors survive a restart of the broker. Otherwise a restart loses calls silently.
     "rabbit_quorum_queue": "true",
-    "rabbit_transient_quorum_queue": "true",
+    # Queues of responses do not. A quorum queue that is a few seconds old when the broker is killed has no leader afterwards, and
+    # oslo.messaging then waits for it for ever. A classic queue is declared again.
+    "rabbit_transient_quorum_queue": "false",
+    # A peer that vanishes without closing the connection is noticed after this number of seconds.
+    "heartbeat_timeout_threshold": "20",
     # One connection attempt per second without back-off, so that a number of retries corresponds to a time in seconds.
     "rabbit_retry_interval": "1",
     "rabbit_retry_backoff": "0",
@@ -29,6 +35,8 @@ _DEFAULT_OPTIONS = {
 }
 _REQUIRED_SWITCHES = {"oslo_messaging_metrics": "metrics_enabled", "oslo_messaging_tracing": "tracing_enabled"}
 """Options that oslo.messaging registers only in the global configuration, but reads from the configuration of each transport."""
+_CONFLICT = re.compile(r"inequivalent arg '(?P<argument>[^']*)' for (?P<kind>queue|exchange) '(?P<name>[^']*)'")
+"""The error of RabbitMQ for the declaration of a queue or exchange that exists with another type, durability or argument."""
 _BACKEND_REMEDY = (
     "call init_backend(BackendType.THREADING) of oslo_service.backend at the start of the program, "
     "before the first import of oslo.service or oslo.messaging (metald does so)"
@@ -69,6 +77,22 @@ def create_transport(config: ConductorConfig) -> Any:
         raise ConfigurationError(
             f"[DEFAULT] transport_url: oslo.messaging rejects it ({type(exc).__name__}); correct the URL"
         ) from None
+
+
+def find_conflict(exc: BaseException) -> str | None:
+    """Return what is wrong and what to do if the broker refused a queue or an exchange that exists with other properties.
+
+    Return None for any other error.
+    """
+    found = _CONFLICT.search(str(exc))
+    if found is None:
+        return None
+    kind, name = found["kind"], clean_text(found["name"], 255)
+    return (
+        f"the {kind} '{name}' exists on the message bus with other properties ({clean_text(found['argument'], 64)}), because "
+        f"options of [{SECTION}] such as rabbit_quorum_queue were changed; set the previous options, or stop all conductors and "
+        f"APIs, delete the {kind} (rabbitmqadmin delete {kind} name={name}), and start them again"
+    )
 
 
 def create_options() -> cfg.ConfigOpts:

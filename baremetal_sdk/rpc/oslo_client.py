@@ -8,11 +8,15 @@ from typing import Any
 from baremetal_interfaces import BareMetalError, Deadline, DeadlineExceeded
 from baremetal_sdk.config import ConductorConfig
 from baremetal_sdk.errors import ConductorSilent, ConductorUnreachable, OutcomeUnknown
-from baremetal_sdk.rpc.oslo_bus import METHOD, TOPIC, create_transport, require_threads
+from baremetal_sdk.rpc.oslo_bus import METHOD, TOPIC, create_transport, find_conflict, require_threads
 from baremetal_sdk.store.records.node import ConductorRecord
 
 _MONITOR_TIMEOUT_S = 10.0
 """Seconds without a heartbeat for a running call after which its conductor counts as lost."""
+
+_RECONNECTION_TIMEOUT_S = 10.0
+"""Maximum seconds to wait for the queue of a conductor that has to reconnect to the broker."""
+_RESEND_INTERVAL_S = 0.5
 
 
 class OsloTransport:
@@ -37,11 +41,41 @@ class OsloTransport:
     def exchange(self, conductor: ConductorRecord, data: bytes, deadline: Deadline) -> bytes:
         """Put *data* into the conductor's queue, wait until *deadline* for the response, and return it.
 
-        Raises ``DeadlineExceeded``, ``ConductorSilent`` or ``OutcomeUnknown`` if the call may have been executed.
+        Raises ``DeadlineExceeded``, ``ConductorSilent`` or ``OutcomeUnknown`` if the call may have been executed, and
+        ``ConductorUnreachable`` if it was not sent.
         """
         import oslo_messaging
 
         operation = f"a call to conductor {conductor.hostname}"
+        reconnection = deadline.within(_RECONNECTION_TIMEOUT_S)
+        while True:
+            try:
+                answer = self._call(conductor, data, deadline)
+                break
+            except oslo_messaging.MessageUndeliverable:
+                # The queue does not exist, so the call was not executed. A classic queue is lost with its broker, until the
+                # conductor has connected to the new one.
+                if reconnection.expired:
+                    reason = "the conductor has no queue on the message bus; it is not running or not connected"
+                    raise ConductorUnreachable(f"{operation} was not sent: {reason}") from None
+                threading.Event().wait(_RESEND_INTERVAL_S)
+            except oslo_messaging.MessagingTimeout as exc:
+                raise _no_response_error(deadline, operation) from exc
+            except oslo_messaging.MessagingException as exc:
+                conflict = find_conflict(exc)
+                if conflict is not None:
+                    raise ConductorUnreachable(f"{operation} was not sent: {conflict}") from None
+                raise OutcomeUnknown(
+                    f"the message bus failed during {operation} ({type(exc).__name__}); "
+                    "the call may have been executed, so check its effect before a retry"
+                ) from None
+        if not isinstance(answer, str):
+            raise OutcomeUnknown(f"cannot read the response to {operation}: it is not a text; the call may have been executed")
+        return answer.encode()
+
+    def _call(self, conductor: ConductorRecord, data: bytes, deadline: Deadline) -> Any:
+        import oslo_messaging
+
         prepared = self._connect().prepare(
             server=conductor.hostname,
             timeout=max(deadline.remaining(), 0.001),
@@ -49,19 +83,10 @@ class OsloTransport:
             call_monitor_timeout=self._monitor_timeout,
             # One attempt per second (see oslo_bus), so attempts to send end with the deadline.
             retry=int(deadline.remaining()),
+            # The broker returns a message for a queue that does not exist. Otherwise it would discard the message silently.
+            transport_options=oslo_messaging.TransportOptions(at_least_once=True),
         )
-        try:
-            answer = prepared.call({}, METHOD, message=data.decode())
-        except oslo_messaging.MessagingTimeout as exc:
-            raise _no_response_error(deadline, operation) from exc
-        except oslo_messaging.MessagingException as exc:
-            raise OutcomeUnknown(
-                f"the message bus failed during {operation} ({type(exc).__name__}); "
-                "the call may have been executed, so check its effect before a retry"
-            ) from None
-        if not isinstance(answer, str):
-            raise OutcomeUnknown(f"cannot read the response to {operation}: it is not a text; the call may have been executed")
-        return answer.encode()
+        return prepared.call({}, METHOD, message=data.decode())
 
     def close(self) -> None:
         """Close the connection to the bus. Later calls raise ``ConductorUnreachable``."""

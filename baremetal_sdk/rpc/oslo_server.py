@@ -7,9 +7,10 @@ from typing import Any
 
 from baremetal_interfaces import Deadline
 from baremetal_sdk.config import ConductorConfig
+from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.logs import get_logger
 from baremetal_sdk.rpc.handler import MessageHandler
-from baremetal_sdk.rpc.oslo_bus import TOPIC, create_transport
+from baremetal_sdk.rpc.oslo_bus import TOPIC, create_transport, find_conflict
 
 LOG = get_logger(__name__)
 _BROKER_TIMEOUT_S = 2.0
@@ -28,7 +29,7 @@ class OsloServer:
         self._server: Any = None
 
     def start(self) -> None:
-        """Accept calls. Raises ``ConfigurationError`` for an invalid transport.
+        """Accept calls. Raises ``ConfigurationError`` for an invalid transport, and for queues that exist with another type.
 
         If the bus is down, the method returns nevertheless, and the connection is made later in the background.
         """
@@ -42,8 +43,18 @@ class OsloServer:
         self._server = oslo_messaging.get_rpc_server(self._transport, target, [self._bus_endpoint], access_policy=policy)
         # oslo.messaging registers the option when it creates the server, and reads it when the server starts.
         self._server.conf.set_override("executor_thread_pool_size", self._config.executor_thread_pool_size + _BUSY_THREADS)
-        self._server.start()
+        self._start_server()
         LOG.info("listening for RPC calls in the queue %s.%s", TOPIC, self._config.hostname)
+
+    def _start_server(self) -> None:
+        try:
+            self._server.start()
+        except Exception as exc:
+            self._server = None
+            conflict = find_conflict(exc)
+            if conflict is None:
+                raise
+            raise ConfigurationError(f"[DEFAULT] rpc_transport: oslo: {conflict}") from None
 
     def stop(self, deadline: Deadline) -> None:
         """Accept no new calls and wait for running calls until *deadline*. Calls that are left continue in the background."""
