@@ -6,6 +6,7 @@ import uuid
 from typing import Any
 
 from baremetal_interfaces import Conflict, DriverError, InspectedPort, Inspection, Kind, UnexpectedAnswer, Wait
+from baremetal_interfaces.redaction import redact_text
 from baremetal_interfaces.text import clean_text
 from baremetal_sdk.errors import MACAlreadyExists
 from baremetal_sdk.provisioning import steps, transitions
@@ -37,7 +38,8 @@ class Inspector:
             transitions.follow_event(task, "wait", last=True)
             return
         if not isinstance(found, Inspection):
-            raise UnexpectedAnswer(f"inspect returned {found!r}; it has to return Inspection or Wait")
+            shown = redact_text(repr(found), task.unsealed_secrets)
+            raise UnexpectedAnswer(f"inspect returned {shown}; it has to return Inspection or Wait")
         self.finish(task, check_inspection(found))
 
     def finish(self, task: NodeTask, found: Inspection, plugin_data: dict[str, Any] | None = None) -> None:

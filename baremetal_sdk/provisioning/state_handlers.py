@@ -18,8 +18,10 @@ from baremetal_interfaces import (
     PowerState,
     UnexpectedAnswer,
 )
+from baremetal_interfaces.redaction import redact_text
 from baremetal_sdk import states
 from baremetal_sdk.errors import InvalidStateRequested, LeaseLost
+from baremetal_sdk.observability.redaction import redact
 from baremetal_sdk.provisioning import rescue, steps, transitions
 from baremetal_sdk.provisioning.allocation_links import delete_allocation
 from baremetal_sdk.provisioning.hardware_facts import HardwareFacts
@@ -163,8 +165,10 @@ class StateHandlers:
         except BareMetalError as exc:
             self._fail(task, exc)
         except Exception as exc:
-            task.log.exception("unexpected error in state '%s'", task.record.provision_state)
-            self._fail(task, exc)
+            with redact(lambda: task.unsealed_secrets):
+                task.log.exception("unexpected error in state '%s'", task.record.provision_state)
+            # The error can quote what a driver returned.
+            self._fail(task, RuntimeError(redact_text(str(exc) or type(exc).__name__, task.unsealed_secrets)))
 
     def _fail(self, task: NodeTask, error: Exception) -> None:
         """Clean up the machine, read its power, and enter the failed state with *error* as the reason."""

@@ -26,6 +26,7 @@ from baremetal_interfaces import (
     UnexpectedAnswer,
     Wait,
 )
+from baremetal_interfaces.redaction import redact_text
 from baremetal_sdk.observability.telemetry import WAITING, Observation, Work
 from baremetal_sdk.provisioning import builtin_steps
 from baremetal_sdk.provisioning.step_entry import StepEntry, StepRequest, StepWait
@@ -297,7 +298,8 @@ def _store_outcome(task: NodeTask, entry: StepEntry, outcome: Any) -> WaitingRun
         task.write(run_steps=tuple(entries))
         return current_wait(task.record)
     if outcome is not None:
-        raise UnexpectedAnswer(f"step {entry.label} returned {outcome!r}; it has to return None or Wait")
+        shown = redact_text(repr(outcome), task.unsealed_secrets)
+        raise UnexpectedAnswer(f"step {entry.label} returned {shown}; it has to return None or Wait")
     # One write for both. Between two writes, a dying conductor would leave the next step with the attempts of this one.
     task.write(run_index=index + 1, run_attempt=0)
     return None
