@@ -26,7 +26,7 @@ from baremetal_sdk.store.factory import open_store
 from baremetal_sdk.store.key_check import check_keys, open_secret_box
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.sealed_columns import seal_columns
-from baremetal_sdk.store.secrets import KeylessBox, PlainBox, SecretBox
+from baremetal_sdk.store.secrets import PlainBox, SecretBox
 
 LOG = get_logger(__name__)
 CLOSE_TIMEOUT_S = 5.0
@@ -113,11 +113,20 @@ class RemoteBackend:
             raise
 
     def _secret_box(self) -> SecretBox:
-        """Return the box with the conductors' key. Without the option, secrets in columns are masks, and none is written."""
+        """Return the box with the conductors' key.
+
+        Raises ``ConfigurationError`` without it: the API would read secrets as masks, and write the masks back.
+        """
         if self._given_store is not None:
             check_keys(self.config.database, self._given_store)
             return PlainBox()
-        return open_secret_box(self.config.database, self.store) or KeylessBox()
+        box = open_secret_box(self.config.database, self.store)
+        if box is None:
+            raise ConfigurationError(
+                "[database] secret_key_file: required for an API with its own connection to the database, because the secrets in "
+                "it are encrypted; set it to a copy of the conductors' key file"
+            )
+        return box
 
     def _open_store(self) -> Store:
         """Open the store with one connection per thread, because API threads spend most of their time in the database."""

@@ -17,7 +17,7 @@ from baremetal_interfaces import MASK, BareMetalError
 from baremetal_interfaces.secret_fields import mask_urls, may_contain_secrets, replace_in_urls, replace_secrets
 from baremetal_sdk.logs import get_logger
 from baremetal_sdk.store.records.fields import Field, FieldKind, RecordFields
-from baremetal_sdk.store.secrets import FernetBox, KeylessBox, PlainBox, SecretBox
+from baremetal_sdk.store.secrets import FernetBox, PlainBox, SecretBox
 
 LOG = get_logger(__name__)
 
@@ -30,7 +30,7 @@ _BASE64 = "b64."
 _REPORTS = frozenset({("node", "last_error"), ("allocation", "last_error"), ("history entry", "event")})
 """Texts of errors, which are read by people. Credentials in their URLs are masked, not sealed."""
 _SEALED_TEXTS = frozenset({("keyed request", "content")})
-"""Texts that are sealed as a whole. A process without the key does not store them."""
+"""Texts that are sealed as a whole."""
 
 
 @runtime_checkable
@@ -113,7 +113,7 @@ class SealedColumns:
             return self._seal_json(stored, context, trusted=True)
         if MARK in stored:
             return stored
-        return self._seal_text(stored, fields.label, field.name) or ""
+        return self._seal_text(stored, fields.label, field.name)
 
     def renew(self, stored: str, context: str) -> str:
         """Return the stored value with those secrets sealed again that were not sealed with the first key of the box."""
@@ -156,14 +156,14 @@ class SealedColumns:
         sealed = replace_secrets(value, seal_value, seal_text, pairs=True)
         return stored if sealed is value else json.dumps(sealed, separators=(",", ":"))
 
-    def _seal_text(self, stored: str, label: str, name: str) -> str | None:
+    def _seal_text(self, stored: str, label: str, name: str) -> str:
         context = f"{label}/{name}"
         if (label, name) in _REPORTS:
             return mask_urls(stored)
         if self.box is None:
             return stored
         if (label, name) in _SEALED_TEXTS:
-            return None if isinstance(self.box, KeylessBox) else self._wrap(stored, context)
+            return self._wrap(stored, context)
         if MARK in stored:
             return self._wrap(stored, context)
         return replace_in_urls(stored, lambda secret: self._wrap(secret, context))

@@ -180,23 +180,6 @@ class PlainBox:
         return _unpack(sealed, context)
 
 
-class KeylessBox:
-    """Secret box of a process without the key, such as an API process that reads no secrets. It neither seals nor unseals."""
-
-    def seal(self, mapping: Mapping[str, str], context: str) -> bytes:
-        """Raise ``ConfigurationError``, so that no secret is stored in clear."""
-        raise self._missing_key_error(context)
-
-    def unseal(self, sealed: bytes, context: str) -> dict[str, str]:
-        """Raise ``ConfigurationError``."""
-        raise self._missing_key_error(context)
-
-    def _missing_key_error(self, context: str) -> ConfigurationError:
-        return ConfigurationError(
-            f"[database] secret_key_file: not set in this process, and {context} contains a secret; set it to the conductors' key"
-        )
-
-
 class _HiddenBytes(bytes):
     """Bytes with secrets, whose ``repr()`` and ``str()`` do not show the content."""
 

@@ -64,8 +64,8 @@ def _find_process_problems(config: ConductorConfig) -> Iterator[str]:
         yield "[database] connection: not set, and separate processes share one database; set its URL"
     if config.database.secret_key_file is None and config.database.secret_key_env is None:
         yield (
-            "[database] secret_key_file: not set, and separate processes need the same key for the credentials in the database; "
-            "give all conductors a copy of one key file"
+            "[database] secret_key_file: not set, and separate processes need the same key for the secrets in the database; "
+            "give all conductors and APIs a copy of one key file"
         )
     if config.rpc_transport == "oslo" and config.transport_url is None:
         yield "[DEFAULT] transport_url: not set, and rpc_transport oslo needs it; set rabbit://user:password@host:5672/"

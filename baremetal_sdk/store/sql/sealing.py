@@ -25,9 +25,9 @@ BATCH_SIZE = 200
 """Number of rows that one transaction reads and writes."""
 _LOG_TIMEOUT_S, _RETRY_INTERVAL_S = 30.0, 0.1
 
-Values = Mapping[str, str | None]
+Values = Mapping[str, str]
 """New values of columns by name."""
-Change = Callable[[Table, str, str], str | None]
+Change = Callable[[Table, str, str], str]
 """Function that returns the new value of a table's column for its present value."""
 
 
@@ -133,7 +133,7 @@ class RowSealing:
         return 0
 
 
-def _compute_changes(table: Table, names: Sequence[str], values: Sequence[Any], change: Change) -> dict[str, str | None]:
+def _compute_changes(table: Table, names: Sequence[str], values: Sequence[Any], change: Change) -> dict[str, str]:
     pairs = ((name, value, change(table, name, value)) for name, value in zip(names, values, strict=True) if value)
     return {name: new for name, value, new in pairs if new != value}
 

@@ -36,7 +36,7 @@ from baremetal_sdk.store.records.node import Fence, Lease, NodeRecord, NodeUpdat
 from baremetal_sdk.store.records.query import NodeQuery, Row, Scope
 from baremetal_sdk.store.refusals import node_not_found_error
 from baremetal_sdk.store.sealed_columns import SealedColumns
-from baremetal_sdk.store.secrets import KeylessBox, SecretBox
+from baremetal_sdk.store.secrets import SecretBox
 from baremetal_sdk.store.sql.conductors import SQLConductors
 from baremetal_sdk.store.sql.engine import DEFAULT_CONNECTIONS, Database
 from baremetal_sdk.store.sql.failures import retry_on_conflict
@@ -132,8 +132,7 @@ class SQLStore(SQLConductors, SQLPorts):
 
     def _upgrade(self) -> None:
         sealing = RowSealing(self._database, self._schema, self._sealed)
-        has_key = self._sealed.box is not None and not isinstance(self._sealed.box, KeylessBox)
-        ensure_current(self._database, self._schema, sealing.seal_all if has_key else None)
+        ensure_current(self._database, self._schema, sealing.seal_all if self._sealed.box is not None else None)
 
     def close(self) -> None:
         """Close idle connections. Connections in use are closed when they are returned."""
