@@ -15,7 +15,14 @@ from typing import Any
 from baremetal_interfaces import BareMetalError, Conflict, InvalidInput, NodeLocked, NotFound
 from baremetal_sdk import states
 from baremetal_sdk.concurrency.pool import Lane
-from baremetal_sdk.errors import InstanceAssociated, InvalidState, NodeAssociated, NoFreeWorker, RevisionConflict
+from baremetal_sdk.errors import (
+    InstanceAssociated,
+    InvalidState,
+    NodeAssociated,
+    NoFreeWorker,
+    RevisionConflict,
+    StoreUnavailable,
+)
 from baremetal_sdk.logs import get_logger
 from baremetal_sdk.provisioning.allocation_links import unlink_changes
 from baremetal_sdk.rpc.argument_types import check_fields
@@ -131,6 +138,14 @@ class Allocations:
         While all suitable nodes are locked, a timer repeats the search. *searches* counts this search and the remaining ones.
         """
         try:
+            self._try_allocate(allocation, searches)
+        except StoreUnavailable as exc:
+            # Nothing is wrong with the allocation, and a restarted search finds what this one has written.
+            LOG.debug("allocation %s waits for the store: %s", allocation, exc)
+            self._lane.after(_SEARCH_INTERVAL_S, lambda: self._allocate(allocation, searches))
+
+    def _try_allocate(self, allocation: str, searches: int) -> None:
+        try:
             record = self._store.record(AllocationRecord, allocation)
         except NotFound:
             return
@@ -142,6 +157,8 @@ class Allocations:
                 raise Conflict("all suitable nodes are locked or were allocated meanwhile; create the allocation again later")
         except NotFound:
             LOG.info("allocation %s was deleted before a node was found", allocation)
+        except StoreUnavailable:
+            raise
         except BareMetalError as exc:
             self._fail(record, exc.message)
         except Exception:
