@@ -38,7 +38,8 @@ secrets_to_mask: ContextVar[tuple[Iterable[str] | Callable[[], Iterable[str]], .
 """Secrets that are masked in records of the current thread. :class:`~baremetal_sdk.observability.redaction.redact` sets it."""
 
 _OWN_LOGGERS = ("baremetal", "metald")
-_QUERY = re.compile(r"""(?<=[\w/.~%-]\?)[^\s"'<>]*=[^\s"'<>]*""")
+# The name has a limit, or a text with very many question marks would be searched to its end for each of them.
+_QUERY = re.compile(r"""(?<=[\w/.~%-]\?)[^\s"'<>=]{0,256}=[^\s"'<>]*""")
 """The query of a URL or path. Its parameters can be signatures under any name."""
 _MAX_ELEMENTS = 64
 _CLEANED = "_is_cleaned"

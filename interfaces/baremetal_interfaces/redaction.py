@@ -240,4 +240,6 @@ def _base64_cores(secret: str) -> Iterable[str]:
         core = encoded[(0, 2, 3)[offset] : len(encoded) - 1 if (offset + len(raw)) % 3 else len(encoded)]
         if len(core) >= _DISTINCTIVE_LENGTH:
             for form in {core, core.replace("+", "-").replace("/", "_")}:
-                yield rf"[A-Za-z0-9+/_-]*{re.escape(form)}[A-Za-z0-9+/_=-]*"
+                # A match begins at the start of a word. Without that condition, the search would try each of its characters,
+                # and a word of 100,000 characters from a BMC would occupy the interpreter for minutes.
+                yield rf"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]*{re.escape(form)}[A-Za-z0-9+/_=-]*"
