@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from baremetal_interfaces import DriverError, InvalidInput, Problem
+from baremetal_interfaces.json_comparison import is_equal
 from baremetal_sdk.inspection_rules.api_call import call_api
 from baremetal_sdk.inspection_rules.conditions import conditions_hold, interpolate_arguments, list_items
 from baremetal_sdk.inspection_rules.language import ACTIONS
@@ -165,7 +166,7 @@ def _extend(document: dict[str, Any], path: list[str], value: Any, unique: bool 
     present = parent.get(path[-1])
     if not isinstance(present, list | None):
         raise InvalidInput([Problem("path", f"the value at {'/'.join(path)} is not a list", "extend lists only")])
-    if not (unique and value in (present or [])):
+    if not (unique and any(is_equal(value, item) for item in present or [])):
         parent[path[-1]] = [*(present or []), value]
 
 

@@ -49,7 +49,10 @@ class TestCodec(TestCase):
         for value in (threading.Lock(), object(), self.codec, {"a": [lambda: 1]}, MessageLimits()):
             error = self.assertRaises(NotEncodable, self.codec.dump, value)
             self.assertNotIn("0x", str(error))
-        self.assertRaises(NotEncodable, self.codec.to_bytes, "\ud800")
+
+    def test_text_that_cannot_be_encoded_is_sent_with_escapes(self) -> None:
+        """Half of a surrogate pair, as in an old record, becomes visible and does not stop the message."""
+        self.assertEqual({"a": ["x\\ud800", 1]}, json.loads(self.codec.to_bytes({"a": ["x\ud800", 1]})))
 
     def test_an_enumeration_is_sent_as_its_text(self) -> None:
         """A member of a text enumeration is decoded as plain text."""
