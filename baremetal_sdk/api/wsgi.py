@@ -25,7 +25,7 @@ from baremetal_sdk.api.framework.request import VIEW_NODE, APIRequest, check_ide
 from baremetal_sdk.api.framework.request_observer import ROUTE_KEY
 from baremetal_sdk.api.framework.routes import PUBLIC, Match, Route, RouteTable, allowed_methods, split_path
 from baremetal_sdk.api.framework.types import InvalidValue
-from baremetal_sdk.auth.identity import IDENTITY_KEY, Identity
+from baremetal_sdk.auth.identity import IDENTITY_KEY, VALIDITY_KEY, Identity
 from baremetal_sdk.cluster.hash_ring import HashRing
 from baremetal_sdk.context import RequestContext, current_request
 from baremetal_sdk.errors import ConfigurationError
@@ -172,6 +172,7 @@ class Application:
             json_suffix=json_suffix,
             last_event=http_request.environ.get("HTTP_LAST_EVENT_ID"),
             peer=http_request.environ.get("REMOTE_ADDR", ""),
+            is_authorized=http_request.environ.get(VALIDITY_KEY, lambda: True),
         )
 
     def _find_scope(self, route: Route, context: RequestContext) -> Scope:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from baremetal_sdk.auth.htpasswd import UserFile
-from baremetal_sdk.auth.identity import ADMIN_ROLES, PUBLIC_PATHS, AuthenticationError, Authenticator, Identity
+from baremetal_sdk.auth.identity import ADMIN_ROLES, PUBLIC_PATHS, AuthenticationError, Authenticator, Identity, add_validity
 from baremetal_sdk.auth.passwords import PasswordChecker, TooBusy
 from baremetal_sdk.auth.throttle import LoginThrottle
 
@@ -35,6 +35,7 @@ class BasicAuth(Authenticator):
     ) -> None:
         super().__init__(app, public)
         self._roles = frozenset(roles)
+        self._users = users
         self._passwords = passwords or PasswordChecker(users)
         self._throttle = throttle or LoginThrottle()
 
@@ -48,6 +49,8 @@ class BasicAuth(Authenticator):
         # A recently checked password passes even if the throttle limits the address: other users may guess from there.
         if not self._passwords.is_cached(user, password):
             self._check(environ.get("REMOTE_ADDR", ""), user, password)
+        present = self._users.get_hash(user)
+        add_validity(environ, lambda: present is not None and self._users.get_hash(user) == present)
         return Identity(user, roles=self._roles, is_system=True)
 
     def _check(self, peer: str, user: str, password: str) -> None:

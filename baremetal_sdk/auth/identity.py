@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +14,19 @@ if TYPE_CHECKING:
 
 IDENTITY_KEY = "baremetal_sdk.identity"
 """Key of the caller's :class:`Identity` in the WSGI environment. Clients cannot set it: keys of headers begin with ``HTTP_``."""
+VALIDITY_KEY = "baremetal_sdk.identity_is_valid"
+"""Key of a function in the WSGI environment. It returns whether the authentication of the request would succeed again, with the
+same result. Responses that last, such as event streams, call it often."""
 ADMIN_ROLES = frozenset({"admin", "member", "reader"})
 """Roles of callers whose kind of authentication has no roles: administrators."""
 PUBLIC_PATHS = frozenset({"", "/", "/v1", "/v1/", "/healthz", "/readyz"})
 """Paths without authentication: version documents and health checks."""
+
+
+def add_validity(environ: WSGIEnvironment, is_valid: Callable[[], bool]) -> None:
+    """Add a condition under which the identity in *environ* remains valid."""
+    earlier: Callable[[], bool] | None = environ.get(VALIDITY_KEY)
+    environ[VALIDITY_KEY] = is_valid if earlier is None else lambda: earlier() and is_valid()
 
 
 @dataclass(frozen=True)
@@ -48,6 +57,7 @@ class Authenticator:
         """Pass the request to the application if its caller is authenticated or its path public. Else respond with an error."""
         # An outer middleware may have left an identity that this one did not check.
         environ.pop(IDENTITY_KEY, None)
+        environ.pop(VALIDITY_KEY, None)
         if environ.get("PATH_INFO", "") not in self._public:
             try:
                 identity = self.identify(environ)

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from baremetal_sdk.auth.identity import IDENTITY_KEY, PUBLIC_PATHS, AuthenticationError, Identity, refuse
+from baremetal_sdk.auth.identity import (
+    IDENTITY_KEY,
+    PUBLIC_PATHS,
+    VALIDITY_KEY,
+    AuthenticationError,
+    Identity,
+    add_validity,
+    refuse,
+)
 from baremetal_sdk.auth.keystone_login import TIMEOUT_S, build_private_options, check_options
 from baremetal_sdk.auth.keystone_tokens import TokenCache
 from baremetal_sdk.errors import ConfigurationError
@@ -103,6 +112,7 @@ class _IdentityReader:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Put the caller's identity into the environment and call the application."""
         environ[_AUTHENTICATED_KEY] = True
+        environ.pop(VALIDITY_KEY, None)
         roles = environ.get("HTTP_X_ROLES", "").split(",")
         environ[IDENTITY_KEY] = identity = Identity(
             environ.get("HTTP_X_USER_ID", ""),
@@ -113,4 +123,16 @@ class _IdentityReader:
             project_domain=environ.get("HTTP_X_PROJECT_DOMAIN_ID") or None,
         )
         environ["REMOTE_USER"] = identity.user
+        expires_at = _find_expiry(environ)
+        if expires_at is not None:
+            add_validity(environ, lambda: datetime.now(UTC) < expires_at)
         return self._app(environ, start_response)
+
+
+def _find_expiry(environ: WSGIEnvironment) -> datetime | None:
+    """Return the time at which the request's token expires, as Keystone reported it, or None without a valid time."""
+    try:
+        expires_at = datetime.fromisoformat(environ["keystone.token_info"]["token"]["expires_at"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return expires_at if expires_at.tzinfo is not None else expires_at.replace(tzinfo=UTC)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from baremetal_sdk.auth.identity import IDENTITY_KEY, Identity
+from baremetal_sdk.auth.identity import IDENTITY_KEY, Identity, add_validity
 from baremetal_sdk.clock import Clock, SystemClock
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.logs import get_logger
@@ -109,7 +109,9 @@ class RolesMiddleware:
         """Replace roles and project of the identity in the environment, and call the application."""
         identity: Identity | None = environ.get(IDENTITY_KEY)
         if identity is not None:
-            environ[IDENTITY_KEY] = apply_grant(identity, self._roles.get_grant(identity.user))
+            user, grant = identity.user, self._roles.get_grant(identity.user)
+            environ[IDENTITY_KEY] = apply_grant(identity, grant)
+            add_validity(environ, lambda: self._roles.get_grant(user) == grant)
         return self._app(environ, start_response)
 
 

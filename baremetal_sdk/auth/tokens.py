@@ -11,13 +11,22 @@ import hmac
 import json
 import re
 import secrets
+import time
 import uuid
-from collections.abc import Iterable
-from datetime import timedelta
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from baremetal_interfaces import BareMetalError, InvalidInput, NotFound, Problem
-from baremetal_sdk.auth.identity import IDENTITY_KEY, PUBLIC_PATHS, AuthenticationError, Authenticator, Identity
+from baremetal_sdk.auth.identity import (
+    IDENTITY_KEY,
+    PUBLIC_PATHS,
+    VALIDITY_KEY,
+    AuthenticationError,
+    Authenticator,
+    Identity,
+    add_validity,
+)
 from baremetal_sdk.auth.roles_file import ROLES
 from baremetal_sdk.clock import Clock
 from baremetal_sdk.logs import Fields, clean_value, get_logger
@@ -29,10 +38,13 @@ from baremetal_sdk.store.waiting import failing_fast
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+LOG = get_logger(__name__)
 AUDIT = get_logger("baremetal_sdk.audit")
 PREFIX = "bmt_"
 """Prefix of all tokens. Scanners for leaked secrets recognize tokens by it."""
 CHALLENGE = 'Bearer realm="Baremetal API"'
+_SHARED_READ_S = 0.2
+"""Seconds for which a read of the tokens of open streams is used again."""
 MAX_DAYS = 3650
 """Maximum lifetime of a token in days."""
 _TOKEN = re.compile(rf"{PREFIX}([0-9a-f]{{32}})_([A-Za-z0-9_-]{{43}})")
@@ -116,11 +128,14 @@ class TokenAuth(Authenticator):
         super().__init__(app, public)
         self._fallback = fallback
         self._backend = backend
+        self._read_at = float("-inf")
+        self._expiry: Mapping[str, datetime] = {}
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Authenticate a request with an API token, or pass a request without one to the fallback."""
         if _get_token(environ) is None:
             environ.pop(IDENTITY_KEY, None)
+            environ.pop(VALIDITY_KEY, None)
             return self._fallback(environ, start_response)
         return super().__call__(environ, start_response)
 
@@ -136,11 +151,30 @@ class TokenAuth(Authenticator):
             with failing_fast():
                 identity = Tokens(self._backend.store, self._backend.clock).authenticate(_get_token(environ) or "")
         except BareMetalError as exc:
-            raise AuthenticationError(exc.message, status=exc.code, retry_after=exc.retry_after) from exc
+            # The error names the place of the database, and the caller is not authenticated.
+            reason = "the token was not checked, because the database cannot be used; try again later"
+            raise AuthenticationError(reason, status=exc.code, retry_after=exc.retry_after) from exc
         if identity is None:
             reason = "the token is not valid: it is unknown, revoked or expired; create a new token"
             raise AuthenticationError(reason, challenge=CHALLENGE)
+        ident = _parse_ident(_get_token(environ) or "")
+        add_validity(environ, lambda: self._is_valid(ident))
         return identity
+
+    def _is_valid(self, ident: str) -> bool:
+        """Return whether the token *ident* is neither revoked nor expired. All callers share one read of the tokens.
+
+        While the database cannot be read, the last known state holds.
+        """
+        now = time.monotonic()
+        if now - self._read_at >= _SHARED_READ_S:
+            self._read_at = now
+            try:
+                rows = self._backend.store.records(TokenRecord, Query(fields=("uuid", "expires_at")))
+                self._expiry = {row.uuid: row.expires_at for row in rows}
+            except BareMetalError as exc:
+                LOG.warning("the tokens of open streams cannot be checked: %s", exc)
+        return ident in self._expiry and self._expiry[ident] > self._backend.clock.now()
 
 
 def _audit(action: str, record: TokenRecord, by: str | None) -> None:
@@ -157,6 +191,11 @@ def _get_token(environ: dict[str, Any]) -> str | None:
         return str(token.strip())
     token = environ.get("HTTP_X_AUTH_TOKEN", "").strip()
     return token if token.startswith(PREFIX) else None
+
+
+def _parse_ident(token: str) -> str:
+    match = _TOKEN.fullmatch(token)
+    return "" if match is None else str(uuid.UUID(match[1]))
 
 
 def _compute_digest(secret: str) -> bytes:

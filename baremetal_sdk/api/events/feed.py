@@ -81,6 +81,8 @@ class EventSubscription(StreamingResponse):
         self.filter, self.cursor, self.max_age_s = filter, cursor, max_age_s
         self.last = last
         """The position at which the stream ends. None: it waits for new events."""
+        self.is_authorized: Callable[[], bool] = lambda: True
+        """Returns whether the client may still get events. If not, the stream ends before the next one."""
         self.writer: StreamWriter | None = None
         self.sent_at = self.read_at = time.monotonic()
         """The monotonic times in seconds of the last data sent and of the last events read for this stream."""
@@ -222,6 +224,7 @@ class EventFeed:
         """Read one page of events for each cursor, send it to its streams, and return whether more events may be waiting."""
         has_more, now = False, time.monotonic()
         by_cursor: dict[EventPosition, list[EventSubscription]] = {}
+        subscriptions = [subscription for subscription in subscriptions if not _end_unauthorized(subscription)]
         for subscription in subscriptions:
             if subscription.has_room:
                 by_cursor.setdefault(subscription.cursor, []).append(subscription)
@@ -272,6 +275,14 @@ class EventFeed:
             if content:
                 subscription.send(content, now)
                 self._sent += count
+
+
+def _end_unauthorized(subscription: EventSubscription) -> bool:
+    """End the stream of a client that may get no more events. Return whether that is the case."""
+    if subscription.is_authorized():
+        return False
+    subscription.end()
+    return True
 
 
 def _select_frames(events: Sequence[Event], frames: Sequence[bytes], filter: EventFilter) -> list[bytes]:

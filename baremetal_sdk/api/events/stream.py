@@ -65,6 +65,7 @@ class EventStreamResource:
         known = request.last_event or request.query.get("after")
         cursor = EventPosition.parse(known) if known else None
         subscription = request.feed.open(filter, cursor, wait=request.query.get("wait", True))
+        subscription.is_authorized = request.is_authorized
         headers = [
             ("Content-Type", f"{CONTENT_TYPE}; charset=utf-8"),
             ("Cache-Control", "no-store"),

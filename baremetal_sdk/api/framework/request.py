@@ -63,6 +63,8 @@ class APIRequest:
     """The header ``Last-Event-ID``."""
     peer: str = ""
     """The IP address of the client."""
+    is_authorized: Callable[[], bool] = lambda: True
+    """Returns whether the client could still authenticate as before: its token is not revoked, and its roles are the same."""
     location: str | None = None
     """The path below ``/v1/`` of the created or changed resource, for the ``Location`` header. Handlers set it."""
     status: int | None = None

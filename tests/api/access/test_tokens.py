@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import threading
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from webob import Request, Response
 from baremetal_interfaces import InvalidInput, NotFound
 from baremetal_sdk.api import bare_metal_api
 from baremetal_sdk.auth import TokenAuth, Tokens
-from baremetal_sdk.config import APIConfig, ConductorConfig
+from baremetal_sdk.config import APIConfig, ConductorConfig, EventsConfig
 from baremetal_sdk.errors import DuplicateName
 from baremetal_sdk.store import MemoryStore, Query, TokenRecord
 from baremetal_sdk.testing import ManualClock
@@ -149,3 +151,71 @@ class TestUsersAndTokens(TestCase):
             made.headers["X-OpenStack-Ironic-API-Version"] = "1.80"
             self.assertEqual(create_status, made.get_response(app).status_int, credentials)
             self.assertEqual(read_status, call(app, "/v1/nodes", credentials).status_int, credentials)
+
+
+class EndRecorder:
+    """Stream writer that records the end of the response."""
+
+    pending_bytes = 0
+
+    def __init__(self) -> None:
+        self.ended = threading.Event()
+
+    def push(self, data: bytes) -> None:
+        """Drop the data."""
+
+    def end(self) -> None:
+        """Record the end."""
+        self.ended.set()
+
+
+class TestRevocation(TestCase):
+    """An event stream ends when its client could no longer open it."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.directory = Path(self.useFixture(TempDir()).path)
+        self.users = write_users(self.directory / "htpasswd", alice="a", bob="b")
+        self.roles = self.directory / "roles"
+        self.roles.write_text("alice: admin\nbob: reader\n")
+        self.conductor = FakeConductor(events=EventsConfig(max_stream_age=600, poll_interval=0.05))
+        self.conductor.config = ConductorConfig(
+            auth_strategy="http_basic",
+            http_basic_auth_user_file=str(self.users),
+            api=APIConfig(roles_file=str(self.roles)),
+            events=self.conductor.config.events,
+        )
+        self.app = bare_metal_api(self.conductor)
+
+    def follow(self, credentials: str) -> EndRecorder:
+        """Open an event stream and return the recorder of its end."""
+        headers = {"Authorization": credentials, "X-OpenStack-Ironic-API-Version": "1.90"}
+        response = Request.blank("/v1/events/stream", headers=headers).get_response(self.app)
+        self.assertEqual(200, response.status_int, credentials)
+        recorder = EndRecorder()
+        response.app_iter.on_start(recorder)
+        self.addCleanup(response.app_iter.on_end, "left")
+        return recorder
+
+    def test_revoked_and_expired_tokens_end_their_streams(self) -> None:
+        """Revocation by another process is noticed, too. Streams of other tokens go on."""
+        tokens = Tokens(self.conductor.store, self.conductor.clock)
+        revoked, kept = (self.follow("Bearer " + tokens.create(name, "reader", days=1)[1]) for name in ("revoked", "kept"))
+        record, text = tokens.create("expired", "reader", days=1)
+        expired = self.follow("Bearer " + text)
+        tokens.revoke("revoked")
+        self.assertTrue(revoked.ended.wait(30))
+        past = self.conductor.clock.now() - timedelta(seconds=1)
+        self.conductor.store.delete_record(TokenRecord, record.uuid)
+        self.conductor.store.create_record(dataclasses.replace(record, expires_at=past))
+        self.assertTrue(expired.ended.wait(30))
+        self.assertFalse(kept.ended.is_set())
+
+    def test_changed_roles_and_users_end_their_streams(self) -> None:
+        """A role that is taken away, and a user who is removed, end the streams of that user only."""
+        alice, bob = self.follow(basic("alice", "a")), self.follow(basic("bob", "b"))
+        self.roles.write_text("alice: reader\nbob: reader\n#\n")
+        self.assertTrue(alice.ended.wait(30))
+        self.assertFalse(bob.ended.is_set())
+        write_users(self.users, alice="a")
+        self.assertTrue(bob.ended.wait(30))
