@@ -129,6 +129,11 @@ class ConductorConfig:
         """Name of this conductor: ``host``, or the machine's host name."""
         return self.host or socket.gethostname()
 
+    @property
+    def rpc_auth_strategy(self) -> str:
+        """Authentication of the callers of JSON-RPC: that of ``[json_rpc]``, or else that of the API."""
+        return self.json_rpc.auth_strategy or self.auth_strategy
+
     @classmethod
     def load(cls, *files: str | Path, overrides: Mapping[str, Mapping[str, Any]] | None = None) -> Self:
         """Return the configuration in *files*.

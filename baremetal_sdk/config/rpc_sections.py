@@ -65,11 +65,12 @@ class JSONRPCConfig:
         "PEM file with the private key of client_cert_file.",
         change_when="client_cert_file is set",
     )
-    auth_strategy: str = setting(
-        "noauth",
-        "Authentication of callers. noauth: none. http_basic: a name and a password. keystone: a token of Keystone.",
+    auth_strategy: str | None = setting(
+        None,
+        "Authentication of callers. noauth: none. http_basic: a name and a password. keystone: a token of Keystone. Empty: as in "
+        "[DEFAULT] auth_strategy, where client_certificate needs client_certificates = required here.",
         choices=("noauth", "http_basic", "keystone"),
-        change_when="calls leave the machine and callers have no certificates",
+        change_when="callers authenticate in another way than the users of the API",
     )
     http_basic_auth_user_file: str = setting(
         "/etc/ironic/htpasswd-json-rpc",

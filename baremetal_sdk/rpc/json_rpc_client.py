@@ -60,7 +60,7 @@ class JSONRPCTransport:
         self._address = address
         self._size = size
         self._tls = _create_tls_context(config) if config.use_ssl else None
-        self._headers = {"Content-Type": "application/json", **_basic_auth_header(config)}
+        self._headers = {"Content-Type": "application/json", **(_basic_auth_header(config) if login is None else {})}
         self._lock = threading.Lock()
         self._idle: dict[Address, list[HTTPSession]] = {}
         self._used: set[HTTPSession] = set()
@@ -187,7 +187,7 @@ def _parse_retry_after(text: str | None) -> float:
 
 
 def _basic_auth_header(config: JSONRPCConfig) -> dict[str, str]:
-    if config.username is None or config.auth_strategy == "keystone":
+    if config.username is None:
         return {}
     pair = f"{config.username}:{config.password or ''}".encode()
     return {"Authorization": "Basic " + base64.b64encode(pair).decode()}

@@ -94,11 +94,18 @@ def _create_liveness_source(config: ConductorConfig) -> LivenessSource | None:
 def _create_guard(config: ConductorConfig) -> Guard | None:
     """Return the middleware that authenticates callers, or None for ``noauth``. In contrast to the API, no path is public."""
     json_rpc = config.json_rpc
-    if json_rpc.auth_strategy == "keystone":
+    strategy = config.rpc_auth_strategy
+    if strategy == "keystone":
         return _create_keystone_guard(config)
-    if json_rpc.auth_strategy == "noauth":
+    if strategy == "client_certificate" and not (json_rpc.use_ssl and json_rpc.client_certificates == "required"):
+        raise ConfigurationError(
+            "[json_rpc] auth_strategy: not set, and client_certificate of [DEFAULT] auth_strategy needs [json_rpc] "
+            "use_ssl = true and client_certificates = required; set them, or set [json_rpc] auth_strategy"
+        )
+    if strategy in ("noauth", "client_certificate"):
         return None
-    users = UserFile(json_rpc.http_basic_auth_user_file)
+    option = "[json_rpc] auth_strategy = http_basic, http_basic_auth_user_file"
+    users = UserFile(json_rpc.http_basic_auth_user_file, option=option)
     # Password checks take long. Half of the threads stay free for calls with known passwords.
     passwords = PasswordChecker(users, max_waiting=json_rpc.max_threads // 2)
     return lambda application: BasicAuth(application, users, public=(), passwords=passwords)
@@ -118,7 +125,12 @@ def _create_keystone_guard(config: ConductorConfig) -> Guard:
 
 
 def _create_token_provider(config: ConductorConfig) -> TokenProvider | None:
-    if config.json_rpc.auth_strategy != "keystone":
+    if config.rpc_auth_strategy == "http_basic" and config.json_rpc.username is None:
+        raise ConfigurationError(
+            "[json_rpc] username, password: not set, and the conductors require http_basic ([json_rpc] auth_strategy, or else "
+            "[DEFAULT] auth_strategy); set them to a user of [json_rpc] http_basic_auth_user_file"
+        )
+    if config.rpc_auth_strategy != "keystone":
         return None
     section = config.json_rpc.auth_section
     return KeystoneLogin(config.plugins.get(section, {}), section)

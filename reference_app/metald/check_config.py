@@ -71,6 +71,8 @@ def _find_process_problems(config: ConductorConfig) -> Iterator[str]:
         yield "[DEFAULT] transport_url: not set, and rpc_transport oslo needs it; set rabbit://user:password@host:5672/"
     if config.rpc_transport == "oslo" and find_spec("oslo_messaging") is None:
         yield "[DEFAULT] rpc_transport: oslo needs oslo.messaging; pip install 'baremetal-sdk[oslo-messaging]'"
+    if config.rpc_transport == "json-rpc" and config.rpc_auth_strategy == "http_basic" and config.json_rpc.username is None:
+        yield "[json_rpc] username, password: not set, and callers of conductors need them with http_basic; set both"
     if config.rpc_transport == "json-rpc" and config.json_rpc.port == 0:
         yield "[json_rpc] port: 0 selects a free port, which callers cannot know; set a fixed port"
 
@@ -96,7 +98,7 @@ def _find_file_problems(config: ConductorConfig) -> Iterator[str]:
                 yield f"[{section}] {option}: {name} does not exist or is not readable; correct the path or its permissions"
     users: list[tuple[str, str, str]] = [(config.auth_strategy, "[DEFAULT]", config.http_basic_auth_user_file)]
     if config.rpc_transport == "json-rpc":
-        users.append((config.json_rpc.auth_strategy, "[json_rpc]", config.json_rpc.http_basic_auth_user_file))
+        users.append((config.rpc_auth_strategy, "[json_rpc]", config.json_rpc.http_basic_auth_user_file))
     for strategy, section, file in users:
         if strategy == "http_basic" and not os.access(file, os.R_OK):
             yield (
@@ -108,7 +110,7 @@ def _find_file_problems(config: ConductorConfig) -> Iterator[str]:
 def _find_keystone_problems(config: ConductorConfig) -> Iterator[str]:
     """Yield each problem of the Keystone options. Keystone is not contacted."""
     sections = {"keystone_authtoken"} if config.auth_strategy == "keystone" else set()
-    if config.rpc_transport == "json-rpc" and config.json_rpc.auth_strategy == "keystone":
+    if config.rpc_transport == "json-rpc" and config.rpc_auth_strategy == "keystone":
         sections |= {"keystone_authtoken", config.json_rpc.auth_section}
     if sections and find_spec("keystonemiddleware") is None:
         yield "auth_strategy: keystone needs keystonemiddleware, which is not installed; pip install 'baremetal-sdk[keystone]'"

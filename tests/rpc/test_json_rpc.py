@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import http.client
 import json
 import signal
@@ -283,3 +284,41 @@ class TestDeath(TestCase):
         self.assertIsInstance(call.wait().error, OutcomeUnknown)
         child.wait(behavior.TIMEOUT_S)  # until then, its port may accept a connection and reset it
         self.assertRaises(ConductorUnreachable, client.call, "wait")
+
+
+class TestDefaultAuthentication(TestCase):
+    """Without an own option, JSON-RPC authenticates its callers as the API does, on loopback, too."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.users = Path(self.useFixture(TempDir()).path) / "users"
+        self.users.write_bytes(b"api:" + bcrypt.hashpw(b"secret", bcrypt.gensalt(4)) + b"\n")
+
+    def config(self, **options: Any) -> ConductorConfig:
+        """Return a configuration with HTTP basic authentication of the API."""
+        json_rpc = JSONRPCConfig(port=0, http_basic_auth_user_file=str(self.users), **options)
+        return ConductorConfig(rpc_transport="json-rpc", auth_strategy="http_basic", json_rpc=json_rpc)
+
+    def test_callers_need_the_credentials(self) -> None:
+        """A caller without credentials is refused by the conductor."""
+        with Conductor(self.config(), store=MemoryStore()) as conductor:
+            server: Any = conductor.rpc_server
+            connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+            self.addCleanup(connection.close)
+            connection.request("POST", "/", b"{}", {"Content-Type": "application/json"})
+            self.assertEqual(401, connection.getresponse().status)
+
+    def test_missing_credentials_are_named_at_the_start(self) -> None:
+        """The conductor names its file of users, and the API its user name."""
+        versions = collect_versions(*SERVICES)
+        create = functools.partial(transports.create_client, self.config(), MemoryStore(), SystemClock(), versions)
+        self.assertIn("[json_rpc] username", str(self.assertRaises(ConfigurationError, create)))
+        transports.create_client(self.config(username="api", password="secret"), MemoryStore(), SystemClock(), versions).close()
+        self.users.unlink()
+        conductor = Conductor(self.config(), store=MemoryStore())
+        self.assertIn("[json_rpc] auth_strategy", str(self.assertRaises(ConfigurationError, conductor.start)))
+
+    def test_own_option_takes_precedence(self) -> None:
+        """``[json_rpc] auth_strategy = noauth`` needs no credentials."""
+        with Conductor(self.config(auth_strategy="noauth"), store=MemoryStore()) as conductor:
+            self.assertTrue(conductor.ready)
