@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from baremetal_interfaces import BareMetalError, Busy, Conflict, InvalidInput, NotFound
+from baremetal_interfaces import BareMetalError, Busy, Conflict, InvalidInput, NotFound, Problem
 
 
 class NodeNotFound(NotFound):
@@ -196,3 +196,8 @@ class OutcomeUnknown(BareMetalError):
 
 class ConductorSilent(OutcomeUnknown):
     """The conductor sends no heartbeat during a call: it died, is paused or is unreachable. The call may or may not have run."""
+
+
+def wrong_agent_token_error() -> InvalidInput:
+    """Return the error for a heartbeat with a wrong token, or for an unknown node: the sender must not learn which it is."""
+    return InvalidInput([Problem("agent_token", "is not that of this node", "use the token that the lookup returned")])

@@ -8,6 +8,7 @@ from typing import Any, TypedDict
 from baremetal_interfaces import MASK, Conflict, InvalidInput, NodeLocked, NotFound, Problem
 from baremetal_sdk import states
 from baremetal_sdk.concurrency.pool import Lane
+from baremetal_sdk.errors import wrong_agent_token_error
 from baremetal_sdk.provisioning import agent_inventory, steps
 from baremetal_sdk.provisioning.inspection_limits import require_json
 from baremetal_sdk.provisioning.state_handlers import StateHandlers
@@ -100,12 +101,13 @@ class Agents:
         Return the node and the agent's token, as :meth:`lookup_node`; the results are stored in the background. Raises
         ``NotFound`` if no matching node waits for inspection results.
         """
+        # Before the search: an error about the inventory must not tell that a node waits.
+        found = agent_inventory.parse_inventory(inventory)
+        require_json(plugin_data, "plugin_data")
         record = self._find_node(addresses, node)
         if record.provision_state != states.INSPECTWAIT:
             raise _not_found()
         problem = plugin_data.get("error")
-        found = agent_inventory.parse_inventory(inventory)
-        require_json(plugin_data, "plugin_data")
         with self._tasks.acquire(record.uuid, purpose="results of the agent's inspection") as task:
             if task.record.provision_state != states.INSPECTWAIT:
                 raise Conflict(f"node {record.uuid} no longer waits for inspection results; start the inspection again")
@@ -151,7 +153,7 @@ def _not_found() -> NotFound:
 
 def _check_heartbeat(record: NodeRecord, beat: Heartbeat) -> None:
     if not agent_info.matches_token(record, beat["agent_token"]):
-        raise InvalidInput([Problem("agent_token", "is not that of this node", "use the token that the lookup returned")])
+        raise wrong_agent_token_error()
     url = record.driver_internal_info.get(agent_info.URL)
     if url is not None and url != beat["callback_url"]:
         raise InvalidInput([Problem("callback_url", "differs from the previous one", "an agent must keep its address")])

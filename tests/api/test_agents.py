@@ -117,6 +117,14 @@ class TestHeartbeat(AgentTestCase):
             self.assert_refused(self.send_heartbeat(token), 400, "agent_token")
         self.assertEqual("clean wait", self.record().provision_state)
 
+    def test_unknown_node_is_refused_as_a_wrong_token(self) -> None:
+        """A client without a token cannot find out which nodes exist, by name or UUID, and with any body."""
+        bodies = ({"callback_url": CALLBACK_URL, "agent_version": "1", "agent_token": "x"}, {}, {"callback_url": "x"})
+        nodes = (self.uuid, "m1", "no-such-node", "11111111-1111-4111-8111-111111111111")
+        for body in bodies:
+            responses = [self.request("POST", f"/v1/heartbeat/{node}", body) for node in nodes]
+            self.assertEqual(1, len({(response.status, response.raw) for response in responses}), body)
+
     def test_heartbeat_during_a_lease(self) -> None:
         """The first heartbeat of an agent gets 409 with Retry-After; a later one is accepted without a write."""
         self.enter_clean_wait()

@@ -70,6 +70,6 @@ class TestAPI(TestCase):
             api = self._api(conductor)
             for path in ("/", "/v1", "/healthz", "/readyz"):
                 self.assertEqual(200, call(api, path).status_int, path)
-        self.assertIn("conductor: ", call(api, "/readyz").text)
+        self.assertIn('"faultstring":"stopping"', call(api, "/readyz").json["error_message"])
         self.assertEqual(200, call(api, "/healthz").status_int)
         self.assertEqual(503, call(api, "/readyz").status_int)

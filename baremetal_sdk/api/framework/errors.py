@@ -9,6 +9,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 import orjson
 
 from baremetal_interfaces import BareMetalError, InvalidInput, NotFound
+from baremetal_sdk.errors import StoreFull, StoreUnavailable
 
 
 class PathNotFound(NotFound):
@@ -68,10 +69,19 @@ class ErrorBody(TypedDict):
 
 
 def to_api_error(error: Exception) -> BareMetalError:
-    """Return *error* if it is an error of the contract, else an internal error without details, which may be secret."""
+    """Return *error* in the form for clients: without the place of the database, and without details of an internal error."""
+    if isinstance(error, StoreUnavailable):
+        return hide_store(error)
     if isinstance(error, BareMetalError):
         return error
     return BareMetalError("internal error; the log of the service has the cause under the ID of this request")
+
+
+def hide_store(error: StoreUnavailable) -> StoreUnavailable:
+    """Return the error for clients: its text does not name the account, host and port of the database."""
+    if isinstance(error, StoreFull):
+        return StoreFull("the disk of the database is full; the change was not made", retry_after=error.retry_after)
+    return StoreUnavailable("the database of the service cannot be used; try again later", retry_after=error.retry_after)
 
 
 def to_invalid_input(error: NotFound, field: str) -> InvalidInput:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, TypedDict
 
-from baremetal_interfaces import Busy, InvalidInput, Problem
+from baremetal_interfaces import Busy, InvalidInput, NotFound, Problem
 from baremetal_interfaces.addresses import is_http_url
 from baremetal_interfaces.secret_fields import mask_secrets
 from baremetal_sdk.api.framework.microversions import MINIMUM
@@ -15,6 +15,7 @@ from baremetal_sdk.api.framework.routes import PUBLIC, route
 from baremetal_sdk.api.framework.schemas import UUIDText
 from baremetal_sdk.api.framework.types import MAC, OBJECT, STRINGS, TEXT, UUID, InvalidValue, canonical_uuid, choice, text
 from baremetal_sdk.api.framework.views import Link, build_links
+from baremetal_sdk.errors import wrong_agent_token_error
 from baremetal_sdk.store.records.node import NodeRecord
 
 SINCE = 22
@@ -129,8 +130,12 @@ class HeartbeatsResource:
         if heartbeat.get("agent_version") is None and heartbeat.get("agent_status") is None:
             raise InvalidInput([Problem("agent_version", "is missing", "send the version of the agent, or agent_status")])
         ident = request.arguments["node"]
-        node = request.backend.store.node(canonical_uuid(ident) or ident)
-        request.rpc("heartbeat", node=node.uuid, beat=heartbeat)
+        try:
+            node = request.backend.store.node(canonical_uuid(ident) or ident)
+            request.rpc("heartbeat", node=node.uuid, beat=heartbeat)
+        except NotFound:
+            # As for a wrong token: clients without one must not find out which nodes exist.
+            raise wrong_agent_token_error() from None
 
     @route(
         "POST", "/v1/heartbeat", policy="baremetal:node:ipa_heartbeat", status=202, since=SINCE, visibility=PUBLIC, body=OBJECT

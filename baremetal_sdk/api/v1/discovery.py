@@ -13,7 +13,10 @@ from baremetal_sdk.api.framework.request import APIRequest
 from baremetal_sdk.api.framework.routes import PUBLIC, RouteTable, path_not_found_error, route, split_path
 from baremetal_sdk.api.framework.schemas import schema_of
 from baremetal_sdk.api.framework.views import Link, build_links
+from baremetal_sdk.errors import StoreFull
+from baremetal_sdk.logs import get_logger
 
+LOG = get_logger(__name__)
 _POLICY = "public_api"
 
 
@@ -97,6 +100,7 @@ class HealthResource:
 
     def __init__(self) -> None:
         self._store_check = StoreCheck()
+        self._was_ready = False
 
     @route("GET", "/healthz", policy=_POLICY, visibility=PUBLIC)
     def alive(self, request: APIRequest) -> Alive:
@@ -112,13 +116,18 @@ class HealthResource:
 
     @route("GET", "/readyz", policy=_POLICY, visibility=PUBLIC)
     def ready(self, request: APIRequest) -> Ready:
-        """Return status 200 if the service can serve requests, otherwise 503 with the name of the part that cannot."""
+        """Return status 200 if the service can serve requests, otherwise 503 with one word as the reason.
+
+        The word is starting, stopping, store_unavailable or store_full. Clients need no authentication, so they get no details.
+        """
         if not request.backend.ready:
-            raise Busy("conductor: the service is starting or stopping; try again later", retry_after=1.0)
+            raise Busy("stopping" if self._was_ready else "starting", retry_after=1.0)
+        self._was_ready = True
         try:
             self._store_check.run(request.backend.store)
         except BareMetalError as exc:
-            raise Busy(f"store: {exc.message}", retry_after=5.0) from exc
+            LOG.warning("not ready: %s", exc)
+            raise Busy("store_full" if isinstance(exc, StoreFull) else "store_unavailable", retry_after=5.0) from exc
         return {"status": "ready"}
 
 

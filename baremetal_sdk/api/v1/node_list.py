@@ -11,7 +11,7 @@ from baremetal_sdk.api.framework.pagination import DETAIL, FIELDS, PAGING, PageR
 from baremetal_sdk.api.framework.parameters import Parameter
 from baremetal_sdk.api.framework.request import APIRequest
 from baremetal_sdk.api.framework.routes import route
-from baremetal_sdk.api.framework.types import BOOLEAN, STRINGS, TEXT, UUID, UUID_OR_NAME, choice
+from baremetal_sdk.api.framework.types import BOOLEAN, STRINGS, TEXT, UUID, UUID_OR_NAME, canonical_uuid, choice
 from baremetal_sdk.api.framework.views import ResponseSpec
 from baremetal_sdk.api.v1.node_redaction import find_restricted_fields, render_row
 from baremetal_sdk.api.v1.node_view import NODE_VIEW
@@ -44,6 +44,7 @@ _FILTERS = (
     Parameter("shard", STRINGS, "The names of shards, separated by commas. Nodes in any of them are listed.", since=82),
     Parameter("sharded", BOOLEAN, "True for nodes in a shard, false for the others.", since=82),
 )
+_VIEW_CHASSIS = "baremetal:chassis:get"
 _CHASSIS_FILTERS = tuple(parameter for parameter in _FILTERS if parameter.name != "chassis_uuid")
 _COLUMN_FILTERS = (
     "chassis_uuid", "conductor_group", "driver", "fault", "instance_name", "instance_uuid", "lessee", "maintenance", "owner",
@@ -89,7 +90,7 @@ class NodeListResource:
     )
     def list_of_chassis(self, request: APIRequest) -> dict[str, Any]:
         """List the nodes of a chassis."""
-        request.query["chassis_uuid"] = find(request, ChassisRecord, "chassis").uuid
+        request.query["chassis_uuid"] = _find_chassis(request)
         return _list_nodes(request)
 
     @route(
@@ -102,8 +103,17 @@ class NodeListResource:
     )
     def list_whole_of_chassis(self, request: APIRequest) -> dict[str, Any]:
         """List the nodes of a chassis with all their fields."""
-        request.query["chassis_uuid"] = find(request, ChassisRecord, "chassis").uuid
+        request.query["chassis_uuid"] = _find_chassis(request)
         return _list_nodes(request, whole=True)
+
+
+def _find_chassis(request: APIRequest) -> str:
+    """Return the UUID of the chassis in the path. Only for clients that may see chassis, an unknown one is an error."""
+    ident = canonical_uuid(request.arguments["chassis"])
+    if ident is not None and not request.is_allowed(_VIEW_CHASSIS):
+        return ident
+    chassis: ChassisRecord = find(request, ChassisRecord, "chassis")
+    return chassis.uuid
 
 
 def _list_nodes(request: APIRequest, *, whole: bool = False) -> dict[str, Any]:
@@ -113,7 +123,7 @@ def _list_nodes(request: APIRequest, *, whole: bool = False) -> dict[str, Any]:
     then read only for the nodes of the page that are not in the cache.
     """
     page = parse_page_request(request, NODE_VIEW, whole=whole)
-    if "chassis_uuid" in request.query:
+    if "chassis_uuid" in request.query and request.is_allowed(_VIEW_CHASSIS):
         # A chassis that does not exist is an error and not an empty page.
         request.backend.store.record(ChassisRecord, request.query["chassis_uuid"])
     query, scope = _build_query(request, page), _build_scope(request)

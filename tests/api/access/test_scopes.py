@@ -13,7 +13,7 @@ from baremetal_sdk.api import routes
 from baremetal_sdk.api.access.policy import Policy
 from baremetal_sdk.api.v1.catalog import role_policy
 from baremetal_sdk.auth import Identity
-from baremetal_sdk.store.records.hardware import VolumeTargetRecord
+from baremetal_sdk.store.records.hardware import ChassisRecord, VolumeTargetRecord
 from baremetal_sdk.store.records.policy import AllocationRecord, DeployTemplateRecord, InspectionRuleRecord, RunbookRecord
 from tests.fixtures.api_access import RBACTestCase, project_identity, system_identity
 
@@ -302,3 +302,18 @@ class TestAudit(RBACTestCase):
         self.request_as(project_identity("lessee", "admin"), "DELETE", NODE)
         self.assertIn("baremetal:node:delete:self_owned_node refused for user 'lessee-admin'", log.output)
         self.assertIn("it requires the role admin in the project that owns it", log.output)
+
+
+class TestChassisOfNodes(RBACTestCase):
+    def test_project_cannot_find_out_which_chassis_exist(self) -> None:
+        """The nodes of an existing and of an unknown chassis are the same list for a project. Others see an error."""
+        chassis = self.conductor.store.create_record(ChassisRecord(uuid=str(uuid4()))).uuid
+        unknown = "11111111-1111-4111-8111-111111111111"
+        for path in ("nodes", "nodes/detail"):
+            self.identity = system_identity("reader")
+            self.assertEqual(404, self.request("GET", f"/v1/chassis/{unknown}/{path}").status)
+            self.identity = project_identity("stranger", "admin")
+            known, other = (self.request("GET", f"/v1/chassis/{uuid}/{path}") for uuid in (chassis, unknown))
+            self.assertEqual((known.status, known.json), (other.status, other.json))
+        known, other = (self.request("GET", f"/v1/nodes?chassis_uuid={uuid}") for uuid in (chassis, unknown))
+        self.assertEqual((known.status, known.json), (other.status, other.json))
