@@ -17,6 +17,8 @@ from baremetal_sdk.logs import get_logger
 LOG = get_logger(__name__)
 GROUP = b"baremetal_sdk.conductors"
 """Group that the conductors join in the backend."""
+_MAX_WAIT_S = 2.0
+"""Seconds that a caller waits for another one that uses the client."""
 T = TypeVar("T")
 
 
@@ -29,7 +31,7 @@ class ToozCoordinator:
 
     def __init__(self, backend_url: str) -> None:
         self._url = backend_url
-        self._lock = threading.Lock()
+        self._client_lock = threading.Lock()
         self._client: Any = None
         self._member: str | None = None
         self._is_unreachable = False
@@ -94,25 +96,31 @@ class ToozCoordinator:
 
     def _attempt(self, operation: str, function: Callable[[], T]) -> T | None:
         """Return the result of *function*, or None if the backend fails. An outage is logged once, at its start."""
-        with self._lock:
-            try:
-                result = function()
-            except ConfigurationError:
-                raise
-            except Exception as exc:
-                if not self._is_unreachable:
-                    LOG.warning(
-                        "[coordination] backend_url: cannot %s (%s); heartbeats in the database decide until the backend is back",
-                        operation,
-                        type(exc).__name__,
-                    )
-                # The client may be in an undefined state, so the next attempt creates a new one.
-                self._is_unreachable, self._client = True, None
-                return None
-            if self._is_unreachable:
-                LOG.info("[coordination] backend_url: the backend is reachable again")
-            self._is_unreachable = False
-            return result
+        # The client of tooz serves one thread at a time. Others do not wait for long for a backend that hangs.
+        if not self._client_lock.acquire(timeout=_MAX_WAIT_S):
+            return None
+        failure: Exception | None = None
+        result: T | None = None
+        try:
+            result = function()
+        except ConfigurationError:
+            raise
+        except Exception as exc:
+            failure = exc
+            # The client may be in an undefined state, so the next attempt creates a new one.
+            self._client = None
+        finally:
+            self._client_lock.release()
+        was_unreachable, self._is_unreachable = self._is_unreachable, failure is not None
+        if failure is not None and not was_unreachable:
+            LOG.warning(
+                "[coordination] backend_url: cannot %s (%s); heartbeats in the database decide until the backend is back",
+                operation,
+                type(failure).__name__,
+            )
+        elif failure is None and was_unreachable:
+            LOG.info("[coordination] backend_url: the backend is reachable again")
+        return result
 
 
 def _import_tooz() -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -145,6 +146,20 @@ class EventBehaviour(StoreBehaviour):
         self.node()
         self.assertEqual([1], seen)
         self.assertEqual(2, len(self.events_after(began)))
+
+    def test_no_lock_is_held_while_subscribers_are_called(self: Any) -> None:
+        """A slow subscriber delays no other user of the store."""
+        ended: list[bool] = []
+
+        def use_store() -> None:
+            thread = threading.Thread(target=self.store.shards, daemon=True)
+            thread.start()
+            thread.join(10.0)
+            ended.append(not thread.is_alive())
+
+        self.addCleanup(self.store.outbox.subscribe(use_store))
+        self.node()
+        self.assertEqual([True], ended)
 
 
 class ConcurrentEventBehaviour(EventBehaviour):

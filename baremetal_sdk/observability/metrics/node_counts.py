@@ -27,19 +27,24 @@ class NodeCounts:
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
         self._expires_at = 0.0
+        self._is_counting = False
 
     def readings(self) -> Iterable[Reading]:
         """Generate the number of nodes in each provision state, up to 15 seconds old. Generate nothing if the store fails."""
+        # One scrape counts. Others meanwhile get the former counts: they do not wait for a store that hangs.
         with self._lock:
-            if time.monotonic() >= self._expires_at:
-                try:
-                    self._counts = self._count_by_state()
-                except BareMetalError as exc:
-                    LOG.info("cannot count the nodes for the metrics: %s", exc)
-                    return
+            is_due = time.monotonic() >= self._expires_at and not self._is_counting
+            self._is_counting = self._is_counting or is_due
+        if is_due:
+            try:
+                self._counts = self._count_by_state()
                 self._expires_at = time.monotonic() + _CACHE_LIFETIME_S
-            counts = dict(self._counts)
-        for state, count in counts.items():
+            except BareMetalError as exc:
+                LOG.info("cannot count the nodes for the metrics: %s", exc)
+                return
+            finally:
+                self._is_counting = False
+        for state, count in self._counts.items():
             yield NODES, (state,), count
 
     def _count_by_state(self) -> Counter[str]:

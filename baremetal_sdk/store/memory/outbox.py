@@ -19,11 +19,36 @@ from baremetal_sdk.store.outbox import (
 )
 
 
-class MemoryOutbox:
-    """Implementation of the ``Outbox`` protocol for the store in memory, which writes events to it."""
+class NotifyingLock:
+    """A lock whose holder can ask for a call after its release. Not reentrant."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._notify: Callable[[], object] | None = None
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        notify, self._notify = self._notify, None
+        self._lock.release()
+        if notify is not None:
+            notify()
+
+    def call_after_release(self, notify: Callable[[], object]) -> None:
+        """Call *notify* once in this thread after it has released the lock, which it holds."""
+        self._notify = notify
+
+
+class MemoryOutbox:
+    """Implementation of the ``Outbox`` protocol for the store in memory, which writes events to it.
+
+    *store_lock* is the lock of the store, which is held during each write.
+    """
+
+    def __init__(self, clock: Clock, store_lock: NotifyingLock) -> None:
         self._clock = clock
+        self._store_lock = store_lock
         self._lock = Lock()
         self._events: list[Event] = []
         self._times: list[datetime] = []
@@ -31,9 +56,9 @@ class MemoryOutbox:
         self._subscribers: tuple[Callable[[], object], ...] = ()
 
     def write(self, drafts: Sequence[EventDraft]) -> None:
-        """Add events, delete the oldest beyond ``MAX_EVENTS``, and call the subscribers.
+        """Add events, and delete the oldest beyond ``MAX_EVENTS``. The caller must hold the store's lock.
 
-        The caller must hold the store's lock.
+        The subscribers are called when it has released the lock.
         """
         with self._lock:
             for draft in drafts:
@@ -41,9 +66,7 @@ class MemoryOutbox:
                 self._events.append(Event(self._last, *draft))
                 self._times.append(self._clock.now())
             self._delete_oldest(len(self._events) - MAX_EVENTS)
-        # Outside of the outbox's lock, because a subscriber may read at once.
-        for callback in self._subscribers:
-            callback()
+        self._store_lock.call_after_release(self._notify)
 
     def head(self) -> EventPosition:
         """Return the position of the last event."""
@@ -71,9 +94,9 @@ class MemoryOutbox:
             return self._delete_oldest(sum(time < before for time in self._times))
 
     def subscribe(self, callback: Callable[[], object]) -> Callable[[], None]:
-        """Register *callback*, to be called after each write of events, in the thread that wrote.
+        """Register *callback*, to be called after each change with events, in the thread that wrote. No lock is held then.
 
-        The store's lock is held during the call, so the callback has to be quick. Return a function that ends the subscription.
+        Return a function that ends the subscription.
         """
         self._subscribers = (*self._subscribers, callback)
 
@@ -81,6 +104,10 @@ class MemoryOutbox:
             self._subscribers = tuple(subscriber for subscriber in self._subscribers if subscriber is not callback)
 
         return end
+
+    def _notify(self) -> None:
+        for callback in self._subscribers:
+            callback()
 
     def _delete_oldest(self, count: int) -> int:
         if count > 0:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from threading import Lock
 from typing import Any, TypeVar
 
 from baremetal_sdk.clock import Clock
 from baremetal_sdk.store.diff_records import diff_records
 from baremetal_sdk.store.leases import require_fence_of, require_revision, require_writable
+from baremetal_sdk.store.memory.outbox import NotifyingLock
 from baremetal_sdk.store.memory.table import MemoryTable
 from baremetal_sdk.store.records.fields import NODE_FIELDS, PORT_FIELDS, StoredRecord, require_uuid
 from baremetal_sdk.store.records.kinds import RECORD_KINDS, RecordKind, Visibility
@@ -25,7 +25,7 @@ class MemoryRecords:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._lock = Lock()
+        self._lock = NotifyingLock()
         self._nodes = MemoryTable(NODE_FIELDS)
         self._ports = MemoryTable(PORT_FIELDS)
         self._tables: dict[type, MemoryTable[Any]] = {record: MemoryTable(kind.fields) for record, kind in RECORD_KINDS.items()}

@@ -57,7 +57,7 @@ class MemoryStore(MemoryRecords):
     def __init__(self, clock: Clock | None = None) -> None:
         super().__init__(clock or SystemClock())
         self._conductors: dict[str, StoredRecord] = {}
-        self.outbox = MemoryOutbox(self._clock)
+        self.outbox = MemoryOutbox(self._clock, self._lock)
         """Events about nodes."""
 
     def open(self) -> None:

@@ -69,10 +69,11 @@ class Availability:
             if self._closed.is_set():
                 return
             is_known, self._reason = self._reason is not None, reason
-            if is_away:
-                self._confirm_locked()
+            is_new = is_away and self._confirm_locked()
             if not is_known:
                 threading.Thread(target=self._probe_until_success, name="store-probe", daemon=True).start()
+        if is_new:
+            self._log_absence(reason)
 
     def wait_for_return(self, timeout: float, *, fail_fast: bool) -> bool:
         """Wait up to *timeout* seconds until the database can be used, and return whether it can.
@@ -87,12 +88,17 @@ class Availability:
         """Stop probing."""
         self._closed.set()
 
-    def _confirm_locked(self) -> None:
-        if not self._is_away:
+    def _confirm_locked(self) -> bool:
+        """Record that the database is away, and return whether that is new."""
+        is_new = not self._is_away
+        if is_new:
             self._away_since = time.monotonic()
             self._is_away = True
-            LOG.warning("%s is away; requests are refused until it is back: %s", self._label, self._reason)
         self._condition.notify_all()
+        return is_new
+
+    def _log_absence(self, reason: str | None) -> None:
+        LOG.warning("%s is away; requests are refused until it is back: %s", self._label, reason)
 
     def _probe_until_success(self) -> None:
         began = time.monotonic()
@@ -102,7 +108,9 @@ class Availability:
             except Exception as exc:
                 LOG.debug("%s is still away: %s", self._label, type(exc).__name__)
                 with self._condition:
-                    self._confirm_locked()
+                    is_new, reason = self._confirm_locked(), self._reason
+                if is_new:
+                    self._log_absence(reason)
                 self._closed.wait(_PROBE_INTERVAL_S)
                 continue
             with self._condition:

@@ -19,7 +19,7 @@ from baremetal_fake.ipmi.messages import BadMessage, read_packet
 from baremetal_fake.lab import ManualClock
 from baremetal_interfaces import BootDevice, BootMode, Deadline, IndicatorState, PowerState
 from baremetal_ipmi import IPMIConnector, IPMIInfo, chassis
-from baremetal_ipmi.errors import BMCFull, CommandRefused, IPMIError, LoginRefused, NoAnswer
+from baremetal_ipmi.errors import BMCFull, CommandRefused, CommandUnanswered, IPMIError, LoginRefused, NoAnswer
 from baremetal_ipmi.session import IPMISession
 
 
@@ -143,7 +143,7 @@ class TestOurClient(ServiceTestCase):
         machine.inject(FaultPlan((Fault("connect", Effect.DROP, times=1),)))
         self.assertEqual(PowerState.OFF, chassis.get_power_state(session, self.deadline()))
         service.end_sessions()
-        self.assertRaises(NoAnswer, chassis.get_power_state, session, Deadline.after(0.3))
+        self.assertRaises(CommandUnanswered, chassis.get_power_state, session, Deadline.after(0.3))
 
     def test_a_hung_bmc_answers_nothing(self) -> None:
         """A login at a BMC that hangs ends at its deadline, and does not count as an attempt."""
