@@ -109,7 +109,7 @@ class NodeTask:
         try:
             self._writes.release()
         except BareMetalError as exc:
-            self.log.error("the lease could not be released; it expires by itself: %s", exc)
+            self.log.error("the lease could not be released; it is released later or expires: %s", exc)
         if self._observation is not None:
             # Most failures are not raised up to here: services store them in the node's last_error.
             failed = FAILED if self.record.last_error not in (None, self._initial_error) else None

@@ -10,7 +10,7 @@ MAX_CORRECTION_RATE = 0.05
 """Maximum share by which steady time runs faster or slower than real time while it approaches the wall clock."""
 
 
-def _elapsed() -> float:
+def _read_boottime() -> float:
     """Return seconds on a clock that never goes back and also counts while the machine is suspended, if the system has one."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
@@ -23,7 +23,7 @@ class SteadyTime:
     minute. So a duration that is measured with it is wrong by at most 5 percent.
     """
 
-    def __init__(self, wall: Callable[[], float] = time.time, elapsed: Callable[[], float] = _elapsed) -> None:
+    def __init__(self, wall: Callable[[], float] = time.time, elapsed: Callable[[], float] = _read_boottime) -> None:
         self._wall = wall
         self._elapsed = elapsed
         self._lock = threading.Lock()

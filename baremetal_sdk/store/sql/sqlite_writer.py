@@ -46,7 +46,7 @@ class SQLiteWriter:
         The transaction is committed at the end of the block, and rolled back after an exception. Raises ``ConnectionLost``
         while another process is known to lock the file.
         """
-        with self._locked():
+        with self._hold_lock():
             connection = self._idle_connection or self._connect()
             self._idle_connection = None
             reusable = False
@@ -70,7 +70,7 @@ class SQLiteWriter:
                     connection.close()
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _hold_lock(self) -> Iterator[None]:
         """Context with the lock of the writer. The wait for it ends when another process is found to lock the file."""
         self._availability.check()
         while not self._write_lock.acquire(timeout=_CHECK_INTERVAL_S):
