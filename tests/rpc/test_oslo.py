@@ -157,6 +157,20 @@ class TestCrashWithClassicQueues(TestCrash):
         return self.useFixture(rabbitmq.RabbitMQ())
 
 
+class TestSilentBroker(OsloCase):
+    def test_a_call_ends_at_its_deadline(self) -> None:
+        """A broker that accepts connections and answers nothing delays no call beyond its deadline."""
+        self.rpc.call("echo", value="first")
+        self.broker.suspend()
+        self.addCleanup(self.broker.resume)
+        error = self.call_in_thread(self._echo_within, 2.0).wait().error
+        self.assertIsInstance(error, DeadlineExceeded)
+
+    def _echo_within(self, seconds: float) -> None:
+        with calling_until(Deadline.after(seconds)):
+            self.rpc.call("echo", value="x")
+
+
 class TestQueueType(OsloCase):
     def test_a_changed_queue_type_is_an_error_with_a_remedy(self) -> None:
         """A conductor whose queue exists with another type does not start. The error names queue and remedy in one line."""
