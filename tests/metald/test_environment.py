@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from cryptography.fernet import Fernet
 from fixtures import TempDir
 from testtools import TestCase
 
@@ -109,7 +110,7 @@ class HomeTest(EnvironmentCase):
             self.assert_one_line(run(*command), "--state-dir")
         self.assertIn("--state-dir", run("doctor").stdout)
         for command in (("db", "upgrade"), ("token", "list"), ("db", "check")):
-            (self.directory / "key").touch()
+            (self.directory / "key").write_bytes(Fernet.generate_key())
             done = run(*command, "--config-file", str(self.config))
             self.assertNotIn("HOME", done.stdout + done.stderr)
             self.assertEqual(0, done.returncode, done.stderr)
