@@ -31,7 +31,7 @@ from baremetal_fake.ipmi.messages import (
 from baremetal_fake.ipmi.sessions import Session
 from benchmarks.api_connection import APIConnection, Unanswered
 from benchmarks.crashes.verify import find_stuck_nodes
-from benchmarks.fuzz.rules import Limits, Rules
+from benchmarks.fuzz.rules import INTERNAL_ERRORS, Limits, Rules
 from benchmarks.fuzz.service import FuzzedService
 from benchmarks.report import Report
 
@@ -245,6 +245,7 @@ def _check_end(connection: APIConnection, nodes: list[str], rules: Rules) -> Non
 def _wait_for_boot_device(connection: APIConnection, node: str, timeout_s: float = 60.0) -> None:
     end = time.monotonic() + timeout_s
     while (answer := connection.request("GET", f"/v1/nodes/{node}/management/boot_device")).status != 200:
-        if time.monotonic() > end:
+        is_internal = any(text in answer.body.lower() for text in INTERNAL_ERRORS)
+        if is_internal or time.monotonic() > end:
             raise AssertionError(f"node {node} does not recover: {answer.status} {answer.body[:200]!r}")
         time.sleep(0.5)
