@@ -28,6 +28,10 @@ ALLOWED = {
     ("SQLiteWriter._move_log", "connection.close"): "the lock is the turn to write, which waits with a limit",
     ("SQLiteWriter._move_log", "connection.detach"): "the lock is the turn to write, which waits with a limit",
     ("SQLiteWriter._move_log", "self._engine.connect"): "the lock is the turn to write, which waits with a limit",
+    ("SQLiteWriter.transaction", "connection.close"): "the lock is the turn to write, which waits with a limit",
+    ("SQLiteWriter.transaction", "connection.detach"): "the lock is the turn to write, which waits with a limit",
+    ("SQLiteWriter.transaction", "driver.rollback"): "the lock is the turn to write, which waits with a limit",
+    ("SQLiteWriter.transaction", "self._engine.connect"): "the lock is the turn to write, which waits with a limit",
     ("ServerConnections._break_off", "socket.socket"): "the descriptor must not be reused meanwhile; nothing is sent",
     ("SharedPool.submit_and_track", "submit"): "it only queues work, and close() must not miss it",
     (

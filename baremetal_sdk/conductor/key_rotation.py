@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from baremetal_interfaces import BareMetalError
-from baremetal_sdk.errors import ConfigurationError
+from contextlib import suppress
+
+from baremetal_interfaces import BareMetalError, NotFound
+from baremetal_sdk.errors import ConfigurationError, RevisionConflict
 from baremetal_sdk.logs import get_logger
 from baremetal_sdk.store.key_check import SealedRecord, count_nodes, list_sealed_nodes, name_records, require_keys
 from baremetal_sdk.store.protocol import Store
+from baremetal_sdk.store.records.hardware import LoginRefusalRecord
 from baremetal_sdk.store.records.node import NodeUpdate
+from baremetal_sdk.store.records.query import Query
 from baremetal_sdk.store.sealed_columns import SealingStore
 from baremetal_sdk.store.secrets import FernetBox, SecretBox
 
@@ -17,7 +21,7 @@ BATCH_SIZE = 200
 
 
 class KeyRotation:
-    """Encrypts the credentials of all nodes again with the first key of a key file.
+    """Encrypts the credentials of all nodes, and those of refused logins, again with the first key of a key file.
 
     It does nothing if credentials are encrypted by another box than ``FernetBox``, because such a box has only one key.
     """
@@ -54,6 +58,7 @@ class KeyRotation:
             if count:
                 LOG.info("secrets in columns of %d rows were sealed again with the first key", count)
         box = self._box
+        self._seal_refused_logins_again(box)
         outdated = [node for node in list_sealed_nodes(self._store) if not box.is_current(node.sealed)]
         readable = [node for node in outdated if box.can_open(node.sealed)]
         sealed = 0
@@ -69,6 +74,18 @@ class KeyRotation:
             closed = [node for node in outdated if node not in readable]
             LOG.error("no key opens the credentials of %s: %s", count_nodes(len(closed)), name_records(closed))
         return len(outdated) - sealed
+
+    def _seal_refused_logins_again(self, box: FernetBox) -> None:
+        """Encrypt again the credentials of refused logins. Without their key, no login with these accounts would be tried."""
+        for record in self._store.records(LoginRefusalRecord, Query()):
+            sealed = record.sealed_credential
+            if box.is_current(sealed) or not box.can_open(sealed):
+                continue
+            renewed = box.seal(box.unseal(sealed, record.uuid), record.uuid)
+            # A record that was changed or deleted meanwhile was written with the first key, or is not needed.
+            with suppress(RevisionConflict, NotFound):
+                changes = {"sealed_credential": renewed}
+                self._store.update_record(LoginRefusalRecord, record.uuid, changes, revision=record.revision)
 
 
 def _seal_again(box: FernetBox, node: SealedRecord) -> dict[str, bytes]:

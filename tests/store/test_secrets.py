@@ -12,6 +12,8 @@ from cryptography.fernet import Fernet
 from fixtures import EnvironmentVariable
 from testtools import TestCase
 
+from baremetal_sdk.bmc.auth_breaker import Refusal
+from baremetal_sdk.bmc.stored_refusals import StoredRefusals
 from baremetal_sdk.conductor.key_rotation import KeyRotation
 from baremetal_sdk.drivers.credentials import CredentialFiles, CredentialVariables
 from baremetal_sdk.errors import ConfigurationError
@@ -122,6 +124,16 @@ class SecretsTest(TestCase):
         self.path.write_bytes(self.path.read_bytes().split()[0])
         box.reload()
         self.assertEqual([SECRETS] * 2, [box.unseal(store.node(node).sealed_secrets or b"", node) for node in nodes[:2]])
+
+    def test_refused_logins_are_known_after_the_old_key_is_removed(self) -> None:
+        """A rotation also encrypts the credentials of refused logins again, so they are known without the old key."""
+        store, box = MemoryStore(), FernetBox(self.path)
+        refusal = Refusal({b"digest": 2})
+        StoredRefusals(store, box).put("https://bmc#admin", refusal)
+        self.path.write_bytes(Fernet.generate_key() + b"\n" + self.path.read_bytes())
+        KeyRotation(store, box).reload()
+        self.path.write_bytes(self.path.read_bytes().split()[0])
+        self.assertEqual(refusal, StoredRefusals(store, FernetBox(self.path)).get("https://bmc#admin"))
 
     def test_plain_secrets_are_not_printed(self) -> None:
         """No representation of secrets in memory, or of their container, shows them."""

@@ -160,7 +160,7 @@ class _Documents:
         self.transport = self
         self._documents = {"/redfish/v1/": {"Managers": {"@odata.id": "/m"}}, **documents}
 
-    def read_document(self, path: str) -> Any:
+    def read_document(self, path: str, *, large: bool = False) -> Any:
         return self._documents[path]
 
 
