@@ -53,7 +53,8 @@ if TYPE_CHECKING:
     from baremetal_interfaces.kinds.vendor import Passthru, VendorInterface, driver_passthru, passthru
     from baremetal_interfaces.local import LocalTask
     from baremetal_interfaces.node import Node, Port
-    from baremetal_interfaces.options import MASK, DriverInfo, Option, option
+    from baremetal_interfaces.options import DriverInfo, Option, option
+    from baremetal_interfaces.secret_fields import MASK
     from baremetal_interfaces.sending import check_send, guarded_sends, in_turn, request_slot, send_guard
     from baremetal_interfaces.state import DriverState
     from baremetal_interfaces.steps import Argument, Phase, Step, Wait, step

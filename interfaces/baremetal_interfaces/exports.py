@@ -78,10 +78,10 @@ MODULES: dict[str, tuple[str, ...]] = {
     ),
     "options": (
         "DriverInfo",
-        "MASK",
         "Option",
         "option",
     ),
+    "secret_fields": ("MASK",),
     "sending": (
         "check_send",
         "guarded_sends",

@@ -11,9 +11,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 from baremetal_interfaces.connector import Endpoint
 from baremetal_interfaces.errors import InvalidInput, Problem
-
-MASK = "******"
-"""The text that replaces a secret in responses, logs and errors."""
+from baremetal_interfaces.secret_fields import MASK
 
 _KEY = "baremetal_interfaces.option"
 _TRUE = frozenset({"true", "yes", "on", "1", "t", "y"})

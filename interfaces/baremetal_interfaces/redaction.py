@@ -11,8 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from baremetal_interfaces.errors import BareMetalError, InvalidInput, Problem
-from baremetal_interfaces.options import MASK
-from baremetal_interfaces.secret_fields import is_secret_name, mask_urls
+from baremetal_interfaces.secret_fields import MASK, is_secret_name, mask_urls
 from baremetal_interfaces.text import clean_text
 
 _MAX_DEPTH = 40

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from baremetal_interfaces.options import MASK
+MASK = "******"
+"""The text that replaces a secret in responses, logs and errors."""
 
 _SECRET_NAME = re.compile(
     r"passw(or)?d|pass[_-]?phrase|admin[_-]?pass|pswd|secret|token|credential|configdrive|authorization|community"

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from baremetal_interfaces.conformance.outcome import NotOffered, demand
 from baremetal_interfaces.conformance.subject import Subject
 from baremetal_interfaces.errors import InvalidInput
-from baremetal_interfaces.options import MASK, DriverInfo, Option
+from baremetal_interfaces.options import DriverInfo, Option
 from baremetal_interfaces.redaction import scrub
-from baremetal_interfaces.secret_fields import is_secret_name
+from baremetal_interfaces.secret_fields import MASK, is_secret_name
 
 _CANARY = "C4nary-of-the-kit"
 """A value in place of a secret, which must not be shown."""

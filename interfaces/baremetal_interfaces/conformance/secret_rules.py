@@ -11,8 +11,8 @@ from baremetal_interfaces.conformance.connection_rules import WRONG_PASSWORD, cl
 from baremetal_interfaces.conformance.outcome import NotOffered, demand
 from baremetal_interfaces.conformance.subject import Subject, failure
 from baremetal_interfaces.errors import BareMetalError
-from baremetal_interfaces.options import MASK
 from baremetal_interfaces.redaction import scrub
+from baremetal_interfaces.secret_fields import MASK
 from baremetal_interfaces.values import Kind
 
 
