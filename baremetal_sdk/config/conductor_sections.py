@@ -245,7 +245,8 @@ class EventsConfig:
         "Time after which the server closes an event stream, in seconds. The client reconnects with its cursor and "
         "authenticates again.",
         minimum=1,
-        change_when="revoked permissions must end open streams sooner",
+        change_when="a proxy between clients and the service ends long responses earlier, or revoked Keystone tokens must end "
+        "streams sooner. Other revoked credentials end their streams at once",
     )
     poll_interval: float = setting(
         0.5,

@@ -80,11 +80,13 @@ class Ports:
         if port.portgroup_uuid is None:
             return
         try:
-            group = self._store.record(PortgroupRecord, port.portgroup_uuid)
-        except NotFound as exc:
-            raise InvalidInput(f"portgroup_uuid: {exc.message}") from exc
-        if group.node_uuid != port.node_uuid:
-            raise InvalidInput([Problem("portgroup_uuid", "belongs to another node", "use a port group of the port's node")])
+            group: PortgroupRecord | None = self._store.record(PortgroupRecord, port.portgroup_uuid)
+        except NotFound:
+            group = None
+        if group is None or group.node_uuid != port.node_uuid:
+            # One text for both cases: the client may not be allowed to see groups of other nodes.
+            problem = f"the port's node has no port group {port.portgroup_uuid}"
+            raise InvalidInput([Problem("portgroup_uuid", problem, "use one of its port groups")])
         query = Query(where={"portgroup_uuid": group.uuid}, fields=("uuid", "physical_network"))
         others = {row["physical_network"] for row in self._store.ports(query) if row["uuid"] != port.uuid}
         if others - {port.physical_network}:

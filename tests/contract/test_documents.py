@@ -123,6 +123,8 @@ class ReadersTest(TestCase):
         self.assertEqual(
             [
                 "baremetal_interfaces.http.documents: json.loads",
+                # Names the invalid value of a body, after the same checks as the next one.
+                "baremetal_sdk.api.framework.json_body: json.loads",
                 "baremetal_sdk.api.framework.json_body: orjson.loads",
                 "baremetal_sdk.rpc.codec: orjson.loads",
                 # The text of an error within a decoded response.
