@@ -200,18 +200,30 @@ class TestBasicAuth(JSONRPCCase):
         users = self.directory / "htpasswd"
         users.write_bytes(b"api:" + bcrypt.hashpw(b"hunter2", bcrypt.gensalt(4)) + b"\n")
         users.chmod(0o600)
-        self.options = JSONRPCConfig(port=0, auth_strategy="http_basic", http_basic_auth_user_file=str(users))
+        self.options = JSONRPCConfig(
+            port=0,
+            auth_strategy="http_basic",
+            http_basic_auth_user_file=str(users),
+            username="api",
+            password="hunter2",
+        )
         super().setUp()
 
     def test_callers_authenticate_with_name_and_password(self) -> None:
-        """A caller without or with wrong credentials runs nothing, and the error names the options to correct."""
+        """A caller with wrong credentials runs nothing, and the error names the options to correct."""
         known = self.create_client({}, username="api", password="hunter2")
         self.assertEqual(1, known.call("echo", value=1))
-        for options in ({}, {"username": "api", "password": "hunter3"}, {"username": "root", "password": "hunter2"}):
-            error = self.assertRaises(ConfigurationError, self.create_client({}, **options).call, "echo", value=1)
+        for username, password in (("api", "hunter3"), ("root", "hunter2")):
+            client = self.create_client({}, username=username, password=password)
+            error = self.assertRaises(ConfigurationError, client.call, "echo", value=1)
             self.assertIn("[json_rpc] username, password", error.message)
             self.assertNotIn("hunter", error.message)
         self.assertEqual(1, self.probe.runs)
+
+    def test_a_caller_without_credentials_does_not_start(self) -> None:
+        """A caller whose conductors require credentials names the missing options at its start."""
+        error = self.assertRaises(ConfigurationError, self.create_client, {}, username=None, password=None)
+        self.assertIn("[json_rpc] username, password: not set", error.message)
 
 
 class TestTLS(JSONRPCCase):
