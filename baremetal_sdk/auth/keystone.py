@@ -17,6 +17,7 @@ from baremetal_sdk.auth.identity import (
 )
 from baremetal_sdk.auth.keystone_login import TIMEOUT_S, build_private_options, check_options
 from baremetal_sdk.auth.keystone_tokens import TokenCache
+from baremetal_sdk.clock import SystemClock
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.logs import get_logger
 
@@ -108,6 +109,7 @@ class _IdentityReader:
 
     def __init__(self, app: WSGIApplication) -> None:
         self._app = app
+        self._clock = SystemClock()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Put the caller's identity into the environment and call the application."""
@@ -125,7 +127,7 @@ class _IdentityReader:
         environ["REMOTE_USER"] = identity.user
         expires_at = _find_expiry(environ)
         if expires_at is not None:
-            add_validity(environ, lambda: datetime.now(UTC) < expires_at)
+            add_validity(environ, lambda: self._clock.now() < expires_at)
         return self._app(environ, start_response)
 
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from fixtures import TempDir
 from testtools import TestCase
 
-from tests.fixtures import faketime
+from tests.fixtures import wall_clock
 from tests.fixtures.metald_service import Service
 
 HOUR_S = 3600
@@ -33,13 +33,13 @@ sync_power_state_interval = 2
 """
 
 
-@skipIf(faketime.missing(), faketime.missing() or "")
+@skipIf(wall_clock.missing(), wall_clock.missing() or "")
 class ClockJumpTest(TestCase):
     """A service whose wall clock is shifted while it works."""
 
     def setUp(self) -> None:
         super().setUp()
-        self.clock = self.useFixture(faketime.WallClock())
+        self.clock = self.useFixture(wall_clock.WallClock())
         service = Service(extra=self.clock.environment)
         config = self.useFixture(TempDir()).join("metald.conf")
         with open(config, "w", encoding="ascii") as file:

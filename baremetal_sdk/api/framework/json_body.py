@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -15,8 +14,9 @@ from baremetal_interfaces import InvalidInput, Problem
 from baremetal_interfaces.json_cost import compute_max_values, count_values
 from baremetal_interfaces.json_values import MAX_INTEGER, clean_json, find_problem
 from baremetal_sdk.api.framework.errors import RequestTooLarge, UnsupportedContent
+from baremetal_sdk.logs import get_logger
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 MAX_DEPTH = 64
 """Maximum nesting of objects and lists in the body of a request."""
 _MAX_RESPONSE_DEPTH = 100

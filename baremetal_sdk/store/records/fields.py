@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import logging
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -16,10 +15,11 @@ from typing import Any, Generic, NamedTuple, TypeVar, get_args, get_origin, get_
 from baremetal_interfaces import InvalidInput, Problem
 from baremetal_interfaces.json_values import JSONValueError, encode_json
 from baremetal_interfaces.text import clean_text
+from baremetal_sdk.logs import get_logger
 from baremetal_sdk.store.records.node import INTERFACE_FIELDS, ConductorRecord, NodeRecord, PortRecord
 from baremetal_sdk.store.records.query import Row
 
-LOG = logging.getLogger(__name__)
+LOG = get_logger(__name__)
 R = TypeVar("R")
 T = TypeVar("T")
 StoredRecord = Mapping[str, Any]
