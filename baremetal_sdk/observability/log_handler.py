@@ -16,7 +16,7 @@ from baremetal_sdk.observability.metrics.collector import Reading
 
 AUDIT_LOGGER = "baremetal_sdk.audit"
 MAX_QUEUED_BYTES = 4 << 20
-"""Default maximum size of the records that wait to be written, in bytes. Audit records have a queue of their own."""
+"""Default maximum size of the records that wait to be written, in bytes. Audit records have a separate queue."""
 MAX_QUEUED_AUDIT_BYTES = 16 << 20
 """Default maximum size of the audit records that wait to be written, in bytes."""
 FLUSH_TIMEOUT_S = 2.0
@@ -28,7 +28,7 @@ _KINDS = {True: "audit", False: "other"}
 
 
 class LogHandler(logging.Handler):
-    """Handler that writes records to a file descriptor, by default standard error, in a thread of its own.
+    """Handler that writes records to a file descriptor, by default standard error, in a separate thread.
 
     A reader that stalls blocks no caller. While *max_bytes* of records wait, further ones are dropped and counted, and a line of
     the log tells their number as soon as lines can be written again. Records of the audit log have a separate limit,

@@ -23,7 +23,7 @@ LOG = get_logger(__name__)
 
 MARK = "<sealed"
 """Beginning of each sealed secret in a column. A column without it has no sealed secret."""
-# A JSON value as a string of its own, or a part of a string or text.
+# A whole JSON value, or a part of a string or text.
 _SEALED = re.compile(r'"<sealed-value:([\w=.-]+)>"|<sealed:([\w=.-]+)>')
 _FERNET_TOKEN = re.compile(rb"[\w=-]+")
 _BASE64 = "b64."

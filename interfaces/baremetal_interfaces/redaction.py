@@ -166,7 +166,7 @@ def _redact_problem(problem: Problem, secrets: tuple[str, ...]) -> Problem:
         # The text is about the secret itself, so an ordinary word is masked here, too.
         for secret in secrets:
             if len(secret) > 2:
-                wrong = re.sub(_bounded(secret), MASK, str(wrong))
+                wrong = re.sub(_build_pattern(secret), MASK, str(wrong))
     texts = (problem.field, wrong, problem.allowed)
     return Problem(*(clean_text(mask_urls(scrub(describe(text), secrets))) for text in texts))
 
@@ -186,7 +186,7 @@ def _patterns(secrets: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:
                 ordinary.add(re.escape(part))
                 strict.update(form for form in map(_distinctive_form, spellings(part)[1:]) if form)
             else:
-                strict.update(map(_bounded, spellings(part)) if len(part) <= _LONG_SECRET else [_begin_of(part)])
+                strict.update(map(_build_pattern, spellings(part)) if len(part) <= _LONG_SECRET else [_begin_of(part)])
             strict.update(_base64_cores(part))
     # Longer forms come first. Otherwise a secret that contains another one would remain partly readable.
     patterns = [re.compile("|".join(sorted(strict, key=len, reverse=True)))] if strict else []
@@ -215,7 +215,7 @@ def _begin_of(secret: str) -> str:
     return re.escape(secret[:_PREFIX]) + r"\S*"
 
 
-def _bounded(form: str) -> str:
+def _build_pattern(form: str) -> str:
     """Return the pattern of a form of a secret: anywhere if it is distinctive, else only as a whole word."""
     pattern = re.sub("%[0-9A-F]{2}", lambda found: f"(?i:{found[0]})", re.escape(form))
     if len(form) >= _DISTINCTIVE_LENGTH and not form.isalpha():

@@ -17,10 +17,10 @@ _TUNABLES = ("MALLOC_ARENA_MAX", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOL
 def limit_free_memory(environ: Mapping[str, str]) -> None:
     """Make all threads share two heaps, and return large free blocks to the system. Call it before threads start.
 
-    By default each of the service's threads gets a heap of its own and keeps the largest amount that it ever used. glibc also
-    raises the size of blocks that are mapped by themselves, up to 32 MB, after the first large body is freed. With these
-    defaults, 60,000 random requests left 27 MB of free memory in the heaps, and 2 MB with these settings. The settings of an
-    operator in *environ* take precedence. Does nothing with a C library that has no ``mallopt``.
+    By default each thread of the service gets a separate heap, which keeps the largest amount of memory that the thread used.
+    glibc also raises the size from which blocks are mapped separately, up to 32 MB, after the first large body is freed. With
+    these defaults, 60,000 random requests left 27 MB of free memory in the heaps, and 2 MB with these settings. The settings of
+    an operator in *environ* take precedence. Does nothing with a C library that has no ``mallopt``.
     """
     if any(name in environ for name in _TUNABLES):
         return

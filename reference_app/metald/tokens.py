@@ -93,7 +93,7 @@ def _create_token(tokens: Tokens, options: TokenOptions) -> None:
     try:
         write_line(json.dumps({**_to_dict(record), "token": text}, indent=2) if options.as_json else text)
     except OutputError:
-        # A valid token that nobody has seen must not remain.
+        # The token was not printed, so its creator cannot use it.
         tokens.revoke(record.uuid, by=_describe_caller())
         raise
     if not options.as_json:

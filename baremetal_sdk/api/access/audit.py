@@ -77,7 +77,7 @@ def _outcome(status: int) -> str:
 def write(what: str, **values: Any) -> None:
     """Write one record with the action *what* and the *values* that are neither None nor empty. The log adds the time.
 
-    The message is a JSON object. The JSON log has the same members as an object of its own, not as a text.
+    The message is a JSON object. The JSON log has the same members as a separate object, not as a text.
     """
     if AUDIT.isEnabledFor(logging.INFO):
         given = {name: value for name, value in values.items() if value not in (None, [], {})}

@@ -17,7 +17,7 @@ CHECK_TIMEOUT_S = 0.8
 
 
 class StoreCheck:
-    """Check of a store by a small read. At most one read runs at a time, on a thread of its own. Thread-safe."""
+    """Check of a store by a small read. At most one read runs at a time, on a separate thread. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -124,7 +124,7 @@ class Availability:
 class DiskSpace:
     """Whether the disk of a database is full, as far as this process knows. Thread-safe.
 
-    Writes are attempted all the same, because a small one may find space. After the first :meth:`report`, a thread calls
+    Writes are still attempted, because a small write may find space. After the first :meth:`report`, a thread calls
     *probe* until it succeeds and no write was refused since the call before. The log gets one line when the disk is full and
     one when it has space. *probe* raises if there is no space.
     """

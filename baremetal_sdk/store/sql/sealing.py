@@ -1,6 +1,6 @@
 """Sealing of the secrets in all rows: in rows that an earlier release has written, and after a change of the key.
 
-Each batch of rows is a transaction of its own. A sealing that was interrupted begins again and finds less to do.
+Each batch of rows is a separate transaction. An interrupted sealing begins again and finds fewer rows to seal.
 """
 
 from __future__ import annotations

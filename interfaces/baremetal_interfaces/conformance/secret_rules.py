@@ -75,13 +75,13 @@ def _record_log() -> Iterator[list[tuple[str, str]]]:
     """Collect logger name and text of all lines that are logged within a ``with`` block, at all levels."""
     lines: list[tuple[str, str]] = []
 
-    class Collector(logging.Handler):
+    class RecordCollector(logging.Handler):
         """Collects log lines."""
 
         def emit(self, record: logging.LogRecord) -> None:
             lines.append((record.name, self.format(record)))
 
-    root, collector = logging.getLogger(), Collector(logging.DEBUG)
+    root, collector = logging.getLogger(), RecordCollector(logging.DEBUG)
     level = root.level
     root.addHandler(collector)
     root.setLevel(logging.DEBUG)

@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class AbandonableCalls(Generic[T]):
-    """Runs blocking calls in threads of their own. A caller waits until its deadline and then abandons the call. Thread-safe.
+    """Runs each blocking call in a separate thread. A caller waits until its deadline and then abandons the call. Thread-safe.
 
     Callers with equal keys share one call, so that a call that hangs occupies one thread however often it is asked for. At most
     *max_threads* calls run at the same time.

@@ -23,7 +23,7 @@ class CommandUnanswered(IPMIError):
 
 
 class TargetUnanswered(CommandUnanswered):
-    """The BMC has forwarded a command to a controller behind it, and the controller did not answer. The session goes on."""
+    """The BMC has forwarded a command to a controller behind it, and the controller did not answer. The session stays valid."""
 
 
 class SessionLost(IPMIError):

@@ -145,7 +145,7 @@ class Login:
         try:
             response = self._wire.raw_command(netfn=netfn, command=command, data=tuple(data), bridge_request=route)
         except TargetUnanswered as exc:
-            # The BMC is there, and the session goes on for the BMC and its other controllers.
+            # The BMC answered, so the session stays valid for the BMC and its other controllers.
             self._lost_reason, self._answered_at = None, self._clock()
             raise TargetUnanswered(f"{exc}: {route}") from None
         if response["code"] == _TIMEOUT:

@@ -11,7 +11,7 @@ _STRAY_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
 
 
 def quote_path(path: str, also_safe: str = "") -> str:
-    """Return *path* with the characters quoted that a request must not contain. What is quoted already stays so.
+    """Return *path* with those characters quoted that a request must not contain. Quoted characters remain as they are.
 
     Raises ValueError for text that has no encoding, such as half of a surrogate pair.
     """
