@@ -68,6 +68,8 @@ REQUESTS: tuple[tuple[str, str, Any], ...] = (
     ("GET", "states", None),
 )
 _REFUSED = b"has refused these credentials"
+_PASSWORD = "password"
+"""Password of the simulated BMCs."""
 _HEADER_BYTES = 6
 """Bytes of an IPMI response before its completion code and data: addresses, function, checksum, sequence, command."""
 _SHARE_OUTSIDE = 0.08
@@ -219,6 +221,8 @@ def _run_clients(url: str, nodes: list[str], mutators: list[PacketMutator], coun
                 rules.report.add_violation(f"no answer: {exc}"[:200])
                 break
             rules.check_answer(f"{method} {path}", answer.status, answer.body, time.monotonic() - begin)
+            if _REFUSED in answer.body:
+                _write_credentials_again(connection, nodes[number])
             rules.report.progress(min(sent, count - 1), count)
         connection.close()
 
@@ -228,6 +232,15 @@ def _run_clients(url: str, nodes: list[str], mutators: list[PacketMutator], coun
     for thread in threads:
         thread.join()
     rules.report.progress(count, count)
+
+
+def _write_credentials_again(connection: APIConnection, node: str) -> None:
+    """Write the credentials of a node again, as an operator does after the BMC has refused them.
+
+    A changed answer to the request for a privilege level refuses the credentials, and no more logins are then tried.
+    """
+    patch = [{"op": "replace", "path": "/driver_info/ipmi_password", "value": _PASSWORD}]
+    connection.request("PATCH", f"/v1/nodes/{node}", patch)
 
 
 def _check_end(connection: APIConnection, nodes: list[str], rules: Rules) -> None:
@@ -247,9 +260,7 @@ def _wait_for_boot_device(connection: APIConnection, node: str, timeout_s: float
     end = time.monotonic() + timeout_s
     while (answer := connection.request("GET", f"/v1/nodes/{node}/management/boot_device")).status != 200:
         if _REFUSED in answer.body:
-            # A changed answer to the request for a privilege level refuses the credentials. No more logins are then tried, so
-            # that the account is not locked. An operator has to write the credentials again.
-            return
+            _write_credentials_again(connection, node)
         is_internal = any(text in answer.body.lower() for text in INTERNAL_ERRORS)
         if is_internal or time.monotonic() > end:
             raise AssertionError(f"node {node} does not recover: {answer.status} {answer.body[:200]!r}")
