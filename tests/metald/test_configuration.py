@@ -12,6 +12,7 @@ from fixtures import TempDir
 from testtools import TestCase
 
 from baremetal_sdk.config import ConductorConfig, find_unknown_options, list_known_options, read_sections
+from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.store import NodeRecord
 from baremetal_sdk.store.secrets import FernetBox
 from baremetal_sdk.store.sql.backup import back_up
@@ -129,16 +130,32 @@ class TestDatabase(FilesCase):
 
 @unittest.skipUnless(SERVER_URL, "BAREMETAL_TEST_DATABASE names no database")
 class TestServerBackup(FilesCase):
-    def test_a_server_database_is_backed_up(self) -> None:
-        """The database server's own tool writes an SQL script that restores tables and data."""
-        store = SQLStore(SERVER_URL, table_prefix=new_prefix())
+    def create_node(self, prefix: str) -> str:
+        """Create tables whose names begin with *prefix*, and return the UUID of a node in them."""
+        store = SQLStore(SERVER_URL, table_prefix=prefix)
         store.open()
         self.addCleanup(store.close)
         uuid = new_uuid()
         store.create_node(NodeRecord(uuid=uuid), fence=None)
+        return uuid
+
+    def test_a_server_database_is_backed_up(self) -> None:
+        """The database server's own tool writes an SQL script with the tables of one service, and not those of another."""
+        prefix = new_prefix()
+        uuid, foreign = self.create_node(prefix), self.create_node(new_prefix())
         copy = self.directory / "copy.sql"
-        back_up(SERVER_URL, copy)
-        self.assertIn(uuid, copy.read_text(encoding="utf-8"))
+        back_up(SERVER_URL, copy, table_prefix=prefix)
+        script = copy.read_text(encoding="utf-8")
+        self.assertIn(uuid, script)
+        self.assertNotIn(foreign, script)
+        self.assertRegex(script, rf"(?i)create table \S*{prefix}alembic_version")
+
+    def test_a_database_without_tables_is_no_backup(self) -> None:
+        """A backup of a database without tables of the service fails and leaves no file."""
+        copy = self.directory / "copy.sql"
+        with self.assertRaisesRegex(ConfigurationError, "has no table absent_"):
+            back_up(SERVER_URL, copy, table_prefix="absent_")
+        self.assertEqual([], list(self.directory.iterdir()))
 
 
 class TestGuide(FilesCase):

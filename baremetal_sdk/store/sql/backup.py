@@ -5,22 +5,27 @@ from __future__ import annotations
 import os
 import sqlite3
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from sqlalchemy import URL, make_url
+from sqlalchemy import URL, inspect, make_url
 
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.store.durable_files import flush_file
+from baremetal_sdk.store.sql.contents import describe_database
+from baremetal_sdk.store.sql.engine import Database
+from baremetal_sdk.store.sql.schema import DEFAULT_PREFIX
 from baremetal_sdk.store.sqlite_url import find_sqlite_file
 
 
-def back_up(connection: str, file: Path) -> None:
+def back_up(connection: str, file: Path, *, table_prefix: str = DEFAULT_PREFIX) -> None:
     """Write a consistent copy of the database at the URL *connection* to a new *file* with mode 0600.
 
-    The copy of an SQLite database is a database file; for a database server it is the output of ``pg_dump`` or
-    ``mariadb-dump``. Raises ``ConfigurationError`` if *file* exists, the tool is not installed, or the copy fails.
+    The copy of an SQLite database is a database file. For a database server it is the output of ``pg_dump`` or
+    ``mariadb-dump`` for the tables whose names begin with *table_prefix*: other services can have tables in the same database,
+    and change them at any time. Raises ``ConfigurationError`` if *file* exists, the database has no such tables, the tool is
+    not installed, or the copy fails, and ``StoreUnavailable`` if the database cannot be read.
     """
     if file.exists():
         raise ConfigurationError(f"{file} already exists; name a new file, so that no older backup is lost")
@@ -32,7 +37,7 @@ def back_up(connection: str, file: Path) -> None:
         if url.get_backend_name() == "sqlite":
             _copy_sqlite(find_sqlite_file(url.database), part)
         else:
-            _dump(url, part)
+            _dump(url, _find_tables(connection, table_prefix), part)
         part.rename(file)
         flush_file(file)
     except sqlite3.Error as exc:
@@ -48,8 +53,21 @@ def _copy_sqlite(source: Path, target: Path) -> None:
         live.backup(copy)
 
 
-def _dump(url: URL, target: Path) -> None:
-    command, secrets = _dump_command(url)
+def _find_tables(connection: str, prefix: str) -> list[str]:
+    """Return the names of all tables that begin with *prefix*. Their revision may be older or newer than this release."""
+    database = Database(connection, connections=1)
+    database.open()
+    with closing(database), database.reading() as reading:
+        names = [name for name in inspect(reading).get_table_names() if name.startswith(prefix)]
+    if not names:
+        raise ConfigurationError(
+            f"[database] connection: {describe_database(connection)} has no table {prefix}*; there is nothing to copy"
+        )
+    return names
+
+
+def _dump(url: URL, tables: Sequence[str], target: Path) -> None:
+    command, secrets = _dump_command(url, tables)
     with target.open("wb") as output:
         try:
             process = subprocess.run(
@@ -63,8 +81,8 @@ def _dump(url: URL, target: Path) -> None:
         )
 
 
-def _dump_command(url: URL) -> tuple[list[str], Mapping[str, str]]:
-    """Return the command line that copies a database, and environment variables for it with the password.
+def _dump_command(url: URL, tables: Sequence[str]) -> tuple[list[str], Mapping[str, str]]:
+    """Return the command line that copies *tables* of a database, and environment variables for it with the password.
 
     A password on the command line would be visible in the list of processes.
     """
@@ -73,11 +91,13 @@ def _dump_command(url: URL) -> tuple[list[str], Mapping[str, str]]:
     if url.get_backend_name() == "postgresql":
         arguments["username"] = url.username
         arguments["host"] = arguments["host"] or query.get("host")
-        program, last, password = ["pg_dump", "--no-owner"], [url.database or ""], "PGPASSWORD"
+        # Without quotes, pg_dump takes the name for a pattern in lower case.
+        selected = [f'--table="{table}"' for table in tables]
+        program, last, password = ["pg_dump", "--no-owner", *selected], [url.database or ""], "PGPASSWORD"
     else:
         arguments["user"] = url.username
         arguments["socket"] = query.get("unix_socket")
         program = ["mariadb-dump", "--single-transaction", "--skip-lock-tables", "--hex-blob"]
-        last, password = [url.database or ""], "MYSQL_PWD"
+        last, password = [url.database or "", *tables], "MYSQL_PWD"
     options = [f"--{name}={value}" for name, value in arguments.items() if value]
     return [*program, *options, *last], {password: url.password} if url.password else {}

@@ -14,9 +14,10 @@ from sqlalchemy.pool import NullPool
 
 from baremetal_sdk.store.sql.engine import Database
 from baremetal_sdk.store.sql.failures import translate_errors
+from baremetal_sdk.store.sql.schema import DEFAULT_PREFIX
 from baremetal_sdk.store.sqlite_url import find_sqlite_file
 
-_VERSION_TABLE = "bm_alembic_version"
+_VERSION_TABLE = f"{DEFAULT_PREFIX}alembic_version"
 _IRONIC_TABLES = frozenset({"alembic_version", "nodes"})
 """Tables of Ironic by which its database is recognized. The names of the store's own tables have a prefix."""
 

@@ -40,6 +40,8 @@ LAST_UNSEALED = "0008"
 """The last revision at which rows can contain secrets in clear. A store without a key remains there."""
 
 _PREFIX = re.compile(r"([A-Za-z][A-Za-z0-9_]{0,15})?")
+DEFAULT_PREFIX = "bm_"
+"""Beginning of the names of all tables of a store whose host application gives no other."""
 
 _INDEXED_NODE_COLUMNS = (
     "provision_state",

@@ -43,7 +43,7 @@ from baremetal_sdk.store.sql.failures import retry_on_conflict
 from baremetal_sdk.store.sql.listing import Listing, node_query_conditions, visible_node_shares, visible_nodes
 from baremetal_sdk.store.sql.outbox import SQLOutbox
 from baremetal_sdk.store.sql.ports import SQLPorts
-from baremetal_sdk.store.sql.schema import StoreSchema
+from baremetal_sdk.store.sql.schema import DEFAULT_PREFIX, StoreSchema
 from baremetal_sdk.store.sql.sealing import RowSealing
 from baremetal_sdk.store.sql.statements import ReturningWrite, Statements, condition_parameters, new_value_parameters
 from baremetal_sdk.store.sql.unique_conflicts import raise_duplicates
@@ -72,7 +72,7 @@ class SQLStore(SQLConductors, SQLPorts):
         url: str,
         *,
         clock: Clock | None = None,
-        table_prefix: str = "bm_",
+        table_prefix: str = DEFAULT_PREFIX,
         connections: int = DEFAULT_CONNECTIONS,
         events: bool = True,
         sqlite_synchronous: bool = True,
