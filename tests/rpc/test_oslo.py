@@ -34,9 +34,6 @@ from metald.processes import Child
 from tests.fixtures import rabbitmq
 from tests.rpc import behavior, broker
 
-RECOVERY_S = 60.0
-"""Maximum seconds until calls succeed again. It takes about five on an idle machine; without recovery it takes for ever."""
-
 
 @skipIf(rabbitmq.missing(), rabbitmq.missing() or "")
 class OsloCase(behavior.TransportCase):
@@ -112,49 +109,6 @@ class TestRestart(OsloCase):
                     return str(self.rpc.call("echo", value=value))
             except (OutcomeUnknown, DeadlineExceeded):
                 deadline.check("the reconnection to the broker")
-
-
-class TestCrash(OsloCase):
-    """The broker is killed with SIGKILL, with the default options."""
-
-    options: dict[str, str] = {}
-
-    def create_base_config(self, **changes: object) -> ConductorConfig:
-        """Return a configuration with the options of this class for RabbitMQ."""
-        return super().create_base_config(**changes, plugins={oslo_bus.SECTION: self.options})
-
-    def test_calls_succeed_after_each_crash_of_the_broker(self) -> None:
-        """API and conductor reconnect by themselves, also after the second crash, and the conductor stops in time."""
-        self.rpc.call("echo", value="first")
-        # RabbitMQ 3.10 that is killed right after the creation of a quorum queue never has a leader for that queue again.
-        self.broker.restart()
-        self._echo("settled")
-        for crash in ("first crash", "second crash"):
-            self.broker.stop(signal.SIGKILL)
-            self.broker.start()
-            self._echo(crash)
-        self.conductor.stop(5.0)
-
-    def _echo(self, value: str) -> None:
-        deadline = Deadline.after(RECOVERY_S)
-        while True:
-            try:
-                with calling_until(Deadline.after(15.0)):
-                    self.assertEqual(value, self.rpc.call("echo", value=value))
-                return
-            except (OutcomeUnknown, DeadlineExceeded, ConductorUnreachable):
-                deadline.check("the recovery from a crash of the broker")
-                threading.Event().wait(0.2)
-
-
-class TestCrashWithClassicQueues(TestCrash):
-    """Queues that are lost with the broker are declared again."""
-
-    options: dict[str, str] = {"rabbit_quorum_queue": "false"}
-
-    def get_broker(self) -> rabbitmq.RabbitMQ:
-        """Return a new broker, because the queues of the shared one have another type."""
-        return self.useFixture(rabbitmq.RabbitMQ())
 
 
 class TestSilentBroker(OsloCase):

@@ -10,7 +10,7 @@ from testtools import TestCase
 
 from baremetal_sdk.store import MemoryStore
 from baremetal_sdk.store.sql.store import SQLStore
-from tests.fixtures.stores import SERVER_URL, SteppedClock, new_prefix
+from tests.fixtures.stores import SERVER_URL, ServerTables, SteppedClock
 from tests.store.events import ConcurrentEventBehaviour, EventBehaviour
 from tests.store.kinds import RecordBehaviour
 from tests.store.leases import LeaseBehaviour
@@ -63,7 +63,7 @@ class ServerStoreTest(
     def setUp(self) -> None:
         super().setUp()
         self.clock = SteppedClock()
-        self.prefix = new_prefix()
+        self.prefix = ServerTables.empty()
         self.store = self.another_store()
 
     def another_store(self) -> SQLStore:

@@ -21,7 +21,7 @@ from baremetal_interfaces import NodeLocked
 from baremetal_sdk.errors import LeaseLost, RevisionConflict
 from baremetal_sdk.store import NodeQuery, NodeRecord, PortRecord, Query
 from baremetal_sdk.store.sql.store import SQLStore
-from tests.fixtures.stores import SERVER_URL, new_mac, new_prefix, new_uuid
+from tests.fixtures.stores import SERVER_URL, ServerTables, new_mac, new_uuid
 
 THREADS = 8
 BOUND = 60.0
@@ -227,5 +227,5 @@ class ServerConcurrencyTest(ConcurrencyBehaviour, TestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.url, self.prefix = SERVER_URL, new_prefix()
+        self.url, self.prefix = SERVER_URL, ServerTables.empty()
         self.store = self.another_store()
