@@ -207,6 +207,7 @@ class Components:
                 secrets,
                 self.history,
                 allow_deleting_available=lambda: self.options.allow_deleting_available_nodes,
+                forget_calls=self.recent_calls.forget,
             ),
             Ports(self.store),
             Power(self.tasks, self.lanes["requests"]),

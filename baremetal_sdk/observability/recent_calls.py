@@ -33,6 +33,11 @@ class RecentCalls:
         with self._lock:
             return list(reversed(self._calls.get(node, ())))
 
+    def forget(self, node: str) -> None:
+        """Drop the calls for the node with this UUID, which was deleted."""
+        with self._lock:
+            self._calls.pop(node, None)
+
     def listener_for(self, work: Work) -> RecentCalls | None:
         """Return itself for driver calls, and None for all other work."""
         return self if work is Work.BMC_CALL else None

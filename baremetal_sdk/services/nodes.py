@@ -45,6 +45,7 @@ class Nodes:
         history: History,
         *,
         allow_deleting_available: Callable[[], bool],
+        forget_calls: Callable[[str], None],
     ) -> None:
         self._store = store
         self._tasks = tasks
@@ -52,6 +53,7 @@ class Nodes:
         self._secrets = secrets
         self._history = history
         self._allow_deleting_available = allow_deleting_available
+        self._forget_calls = forget_calls
 
     @rpc_method("1.0")
     def create_node(self, values: Mapping[str, Any]) -> NodeRecord:
@@ -118,6 +120,7 @@ class Nodes:
             self._refuse_deletion(task.record)
             _stop_console(task)
             task.delete_node()
+        self._forget_calls(task.record.uuid)
 
     @rpc_method("1.0")
     def validate_node(self, node: str) -> dict[str, dict[str, Any]]:

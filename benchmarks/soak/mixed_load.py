@@ -123,7 +123,7 @@ class _Soak:
             *((self._use_bmcs, f"{seed}-bmc-{number}") for number in range(CLIENTS)),
             *((self._read_streams, f"{seed}-stream-{number}") for number in range(STREAMS)),
         ]
-        threads = [threading.Thread(target=self._repeat, args=item, name="soak") for item in work]
+        threads = [threading.Thread(target=self._repeat, args=item, name=f"soak-{item[1]}") for item in work]
         threads.append(threading.Thread(target=self._cause_failures, args=(random.Random(seed), restart), name="failures"))
         for thread in threads:
             thread.start()
@@ -163,7 +163,9 @@ class _Soak:
 
     def _run_lifecycles(self, connection: APIConnection, chance: random.Random) -> None:
         """Create a node, provision it through several states, read listings, and delete it."""
-        status, node = self._request(connection, "POST", "/v1/nodes", {"driver": "fake-hardware"})
+        # A simulated machine stays when its node is deleted, as a real one does, so each client uses one machine.
+        info = {"fake_machine": threading.current_thread().name}
+        status, node = self._request(connection, "POST", "/v1/nodes", {"driver": "fake-hardware", "driver_info": info})
         if status != 201:
             self._stopping.wait(0.5)
             return

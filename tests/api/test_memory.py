@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import gc
+import tracemalloc
 from uuid import UUID
 
+from testtools import TestCase
 from testtools.matchers import LessThan
 
+from baremetal_sdk.api.framework import json_body
 from tests.fixtures.api import APITestCase
 
 REQUESTS = 200
@@ -40,3 +43,13 @@ class TestMemory(APITestCase):
                 "PATCH", f"/v1/nodes/{uuid}", [{"op": "replace", "path": "/extra", "value": {f"password-{number % 10}": 1}}]
             )
             self.request("PATCH", f"/v1/nodes/{uuid}", [{"op": "add", "path": f"/field-{number}", "value": number}])
+
+
+class TestDocuments(TestCase):
+    def test_a_document_takes_the_memory_of_its_text(self) -> None:
+        """A hundred rendered documents of 5 KB take 0.5 MB, and not the larger buffers that they were written to."""
+        value = {"text": "x" * 5000}
+        tracemalloc.start()
+        self.addCleanup(tracemalloc.stop)
+        documents = [json_body.dump(value) for _ in range(100)]
+        self.assertLess(tracemalloc.get_traced_memory()[0], 2 * sum(map(len, documents)))
