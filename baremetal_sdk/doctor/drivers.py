@@ -41,7 +41,8 @@ def examine_plugins(config: ConductorConfig, drivers: DriverCatalog | Configurat
         yield fail("plugins", str(drivers), "install the missing plugin, or change the option")
         return
     for failure in drivers.failures:
-        description = f"cannot load {failure.name} ({failure.group}): {failure.reason}"
+        distribution = f" of distribution {failure.distribution}" if failure.distribution else ""
+        description = f"cannot load {failure.name} ({failure.group}){distribution}: {failure.reason}"
         if _is_enabled(failure, config):
             yield fail(
                 "plugins",

@@ -9,9 +9,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from baremetal_interfaces import Connector, Driver, DriverInfo, HardwareType, Interface, InvalidInput, Kind, Problem
+from baremetal_interfaces.plugins import HARDWARE_TYPES, INTERFACES, METADATA_FILE, describe_error
 from baremetal_sdk.bmc import SlotsInfo
 from baremetal_sdk.config import ConductorConfig
-from baremetal_sdk.drivers.loader import LoadFailure, Plugins, group_failures
+from baremetal_sdk.drivers.loader import LoadFailure, Plugins, group_failures, log_failures
 from baremetal_sdk.errors import ConfigurationError, DriverNotFound
 
 _BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
@@ -28,9 +29,10 @@ class DriverCatalog:
         self.failures: list[LoadFailure] = list(plugins.failures)
         self._config = config
         self._interfaces = {kind: self._create_interfaces(kind, plugins) for kind in Kind}
+        log_failures(self.failures[len(plugins.failures) :])
         self._types = self._select_types(plugins)
         self._offers = {name: self._list_offer(name, cls) for name, cls in self._types.items()}
-        self._drop_incomplete()
+        self._drop_incomplete(plugins)
         self._composed: dict[tuple[str, ...], Driver] = {}
 
     def list_hardware_types(self) -> list[str]:
@@ -129,10 +131,12 @@ class DriverCatalog:
                 continue
             try:
                 created[name] = cls(_plugin_options(cls, name, self._config.plugins))
-            except ConfigurationError:
+            except (ConfigurationError, KeyboardInterrupt):
                 raise
-            except Exception as exc:
-                self.failures.append(LoadFailure(f"baremetal.interfaces.{kind}", name, f"{type(exc).__name__}: {exc}"))
+            except BaseException as exc:  # Even a plugin that exits must not stop the conductor.
+                group = f"{INTERFACES}{kind}"
+                owner, value = plugins.owners.get((group, name), ""), f"{cls.__module__}:{cls.__qualname__}"
+                self.failures.append(LoadFailure(group, name, describe_error(exc), owner, value))
         missing = sorted(set(enabled) - set(plugins.interfaces[kind]) - set(group_failures(self.failures)))
         if missing:
             installed = ", ".join(sorted(plugins.interfaces[kind]))
@@ -163,15 +167,22 @@ class DriverCatalog:
             offer[kind] = tuple(listed + sorted(set(attached) - set(listed)))
         return offer
 
-    def _drop_incomplete(self) -> None:
+    def _drop_incomplete(self, plugins: Plugins) -> None:
         """Remove hardware types that have no implementation of some kind, because they cannot manage a node."""
         for name, offer in list(self._offers.items()):
-            empty = [str(kind) for kind, names in offer.items() if not names]
+            empty = [kind for kind, names in offer.items() if not names]
             if empty:
-                missing = ", ".join(f"{kind} ({', '.join(self._types[name].supported(kind)) or 'none listed'})" for kind in empty)
-                self.failures.append(
-                    LoadFailure("baremetal.hardware_types", name, f"no implementation is installed and enabled for {missing}")
-                )
+                supported = self._types[name].supported
+                missing = ", ".join(f"{kind} ({', '.join(supported(kind)) or 'none listed'})" for kind in empty)
+                reasons = [f"no implementation is installed and enabled for {missing}"]
+                reasons += [
+                    f"{failure.name!r} of {failure.group} was not loaded: {failure.reason}"
+                    for kind in empty
+                    for failure in self.failures
+                    if failure.group == f"{INTERFACES}{kind}" and failure.name in supported(kind)
+                ]
+                owner = plugins.owners.get((HARDWARE_TYPES, name), "")
+                self.failures.append(LoadFailure(HARDWARE_TYPES, name, "; ".join(reasons), owner))
                 del self._types[name], self._offers[name]
 
     def _describe_missing(self, name: str) -> str:
@@ -180,6 +191,8 @@ class DriverCatalog:
             return f"driver: hardware type {name!r} could not be loaded: {reason}"
         close = difflib.get_close_matches(name, self._types, 1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
+        unreadable = [failure for failure in self.failures if failure.group == METADATA_FILE]
+        hint += "".join(f"; the plugins of {failure.distribution} cannot be read: {failure.reason}" for failure in unreadable)
         return f"driver: unknown hardware type {name!r}; available: {', '.join(self.list_hardware_types())}{hint}"
 
     def _describe_not_offered(self, hardware_type: str, kind: Kind, name: str | None) -> Problem:

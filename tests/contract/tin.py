@@ -30,4 +30,4 @@ class TinHardware(HardwareType):
     """Machines of the plugin tin."""
 
     power = ("steel", "tin")
-    management = ("steel", "tin")
+    management = ("steel", "noop")

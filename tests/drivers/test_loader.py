@@ -12,7 +12,7 @@ from fixtures import TempDir
 from testtools import TestCase
 
 from baremetal_interfaces import CONTRACT_VERSION
-from baremetal_sdk.drivers.loader import LoadFailure, Plugins, discover
+from baremetal_sdk.drivers.loader import Plugins, discover
 
 
 class InstalledCase(TestCase):
@@ -100,11 +100,12 @@ class TestDiscovery(InstalledCase):
         self.assertIn("is not an interface of this kind", self.reasons(found, "misplaced")[0])
 
     def test_failures_name_their_group(self) -> None:
-        """A failure has the entry point group and the name of the plugin."""
-        self.install("broken", HARDWARE.format("broken-one"), "1/0\n")
-        self.assertIn(
-            LoadFailure("baremetal.hardware_types", "broken-one", "ZeroDivisionError: division by zero"), discover().failures
-        )
+        """A failure has the entry point group and the name of the plugin, its distribution and its class."""
+        module = self.install("broken", HARDWARE.format("broken-one"), "1/0\n")
+        [failure] = [failure for failure in discover().failures if failure.name == "broken-one"]
+        self.assertEqual(("baremetal.hardware_types", "broken-one"), failure[:2])
+        self.assertEqual("ZeroDivisionError: division by zero", failure.reason)
+        self.assertEqual(("broken", f"{module}:Hardware"), (failure.distribution, failure.value))
 
 
 class TestWithoutCache(InstalledCase):

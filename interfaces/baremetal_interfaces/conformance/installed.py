@@ -2,54 +2,75 @@
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint, entry_points
+from collections.abc import Iterator
 
 from baremetal_interfaces.errors import NotFound
 from baremetal_interfaces.hardware_type import HardwareType
 from baremetal_interfaces.interface import Interface
+from baremetal_interfaces.plugins import (
+    GROUPS,
+    HARDWARE_TYPES,
+    INTERFACES,
+    METADATA_FILE,
+    LoadFailure,
+    Plugins,
+    describe_error,
+    find_plugins,
+)
 from baremetal_interfaces.values import Kind
 
-HARDWARE_TYPES = "baremetal.hardware_types"
-"""Entry point group of hardware types."""
 
-INTERFACES = "baremetal.interfaces."
-"""Prefix of the entry point groups of interfaces; the kind follows."""
+def load(name: str) -> tuple[type[HardwareType], dict[Kind, Interface]]:
+    """Return the installed hardware type *name*, and for each kind the first implementation in its list that is installed.
 
-
-def hardware_type(name: str) -> type[HardwareType]:
-    """Return the installed hardware type *name*.
-
-    Raises :class:`~baremetal_interfaces.errors.NotFound` with the names of the installed ones.
+    Raises :class:`~baremetal_interfaces.errors.NotFound` with all faults of the hardware type, of its interfaces and of their
+    distribution, or with the names of the installed hardware types.
     """
-    found = _entry_point(HARDWARE_TYPES, name)
-    if found is None:
-        names = ", ".join(sorted({point.name for point in entry_points(group=HARDWARE_TYPES)})) or "none"
+    plugins = find_plugins()
+    faults = list(_list_faults(name, plugins))
+    if faults:
+        raise NotFound("; ".join(dict.fromkeys(faults)))
+    if name not in plugins.hardware_types:
+        names = ", ".join(sorted(known for group, known in plugins.owners if group == HARDWARE_TYPES)) or "none"
         raise NotFound(f"no installed distribution has the hardware type {name!r}; installed: {names}")
-    loaded: type[HardwareType] = found.load()
-    return loaded
+    found = plugins.hardware_types[name]
+    best = {kind: _best(kind, found.supported(kind), plugins) for kind in Kind}
+    return found, {kind: _create(interface) for kind, interface in best.items() if interface is not None}
 
 
-def best_interfaces(offered_by: type[HardwareType]) -> dict[Kind, type[Interface]]:
-    """Return, for each kind, the first implementation in the list of the hardware type that is installed."""
-    found = {kind: _best(kind, offered_by.supported(kind)) for kind in Kind}
-    return {kind: interface for kind, interface in found.items() if interface is not None}
+def _list_faults(name: str, plugins: Plugins) -> Iterator[str]:
+    found = plugins.hardware_types.get(name)
+    owner = plugins.owners.get((HARDWARE_TYPES, name))
+    for failure in plugins.failures:
+        if owner is not None:
+            concerned = owner in failure.distribution.split(" and ")
+        else:
+            concerned = failure.name == name and failure.group in (HARDWARE_TYPES, METADATA_FILE)
+            concerned = concerned or (failure.name == name and failure.group not in GROUPS)
+        if concerned or (found is not None and _is_missed(failure, found, plugins)):
+            yield f"{failure.name!r} of {failure.group}: {failure.reason}"
 
 
-def _best(kind: Kind, names: tuple[str, ...]) -> type[Interface] | None:
-    for name in names:
-        found = _entry_point(INTERFACES + kind.value, name)
-        if found is not None:
-            loaded: type[Interface] = found.load()
-            return loaded
-    return None
+def _is_missed(failure: LoadFailure, found: type[HardwareType], plugins: Plugins) -> bool:
+    """Return whether the failure is of an interface that the hardware type lists, and that is therefore missing."""
+    if failure.group not in GROUPS or failure.group == HARDWARE_TYPES:
+        return False
+    kind = Kind(failure.group.removeprefix(INTERFACES))
+    return failure.name in found.supported(kind) and failure.name not in plugins.interfaces[kind]
 
 
-def _entry_point(group: str, name: str) -> EntryPoint | None:
-    """Return the entry point *name* of *group*, or None. Raises NotFound if several distributions claim the name."""
-    # A distribution that is on the path twice reports its entry points twice.
-    points = entry_points(group=group, name=name)
-    found = list({(point.dist.name if point.dist else "", point.value): point for point in points}.values())
-    if len(found) > 1:
-        owners = " and ".join(sorted(point.dist.name if point.dist else point.value for point in found))
-        raise NotFound(f"{name!r} in {group} is claimed by {owners}; uninstall one of them")
-    return found[0] if found else None
+def _best(kind: Kind, names: tuple[str, ...], plugins: Plugins) -> type[Interface] | None:
+    return next((plugins.interfaces[kind][name] for name in names if name in plugins.interfaces[kind]), None)
+
+
+def _create(interface: type[Interface]) -> Interface:
+    """Return an instance with a connector that can be created. Raises NotFound if a constructor fails."""
+    try:
+        created = interface()
+        if created.connector is not None:
+            created.connector()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as exc:
+        raise NotFound(f"{interface.__name__} or its connector cannot be created: {describe_error(exc)}") from exc
+    return created

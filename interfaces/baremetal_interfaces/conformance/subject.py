@@ -75,8 +75,8 @@ class Subject:
     @classmethod
     def of_installed(cls, name: str, driver_info: Mapping[str, Any], **settings: Any) -> Subject:
         """Return a subject for the installed hardware type *name*, with the interfaces that it prefers."""
-        found = installed.hardware_type(name)
-        return cls(installed.best_interfaces(found), driver_info, hardware_type=found, **settings)
+        found, interfaces = installed.load(name)
+        return cls(interfaces, driver_info, hardware_type=found, **settings)
 
     def task(
         self,
