@@ -116,7 +116,6 @@ setup(
         "orjson>=3.9,<4",
         "oslo.config>=9.6,<11",
         "SQLAlchemy>=2.0.30,<2.1",
-        "stevedore>=5.3,<6",
         "WebOb>=1.8.9,<2",
     ],
     extras_require={
