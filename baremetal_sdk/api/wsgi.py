@@ -230,9 +230,12 @@ def _parse_query(declared: Parameters, query_string: str, minor: int) -> dict[st
     except ValueError:
         raise InvalidInput(f"the query string has too many parameters; the limit is {MAX_QUERY_PARAMETERS}") from None
     for name, value in pairs:
-        if name in values:
+        if name not in values:
+            values[name] = value
+        elif name in declared.by_name and declared.by_name[name].type.is_list:
+            values[name] += f",{value}"
+        else:
             raise InvalidInput([Problem(name[:64], "is given more than once", "give it once")])
-        values[name] = value
     return declared.bind(values, minor)
 
 

@@ -15,6 +15,8 @@ from baremetal_sdk.http.limits import HTTPLimits
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _METHOD = re.compile(rb"[A-Z]{1,32}")
 _TARGET = re.compile(rb"/[!-~]*")
+# The authority ends at the first slash or question mark (RFC 9112, section 3.2.2, and RFC 3986, section 3.2).
+_ABSOLUTE_TARGET = re.compile(rb"(?i:https?)://([^/?#]*)([/?][!-~]*)?")
 _HOST = re.compile(rb"[0-9A-Za-z.\-_~]{1,255}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,64}\](:[0-9]{1,5})?")
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
@@ -41,6 +43,8 @@ class RequestHead:
     headers: dict[bytes, bytes] = field(default_factory=dict)
     content_length: int = 0
     chunked: bool = False
+    authority: bytes | None = None
+    """Host name and optional port of a request target in absolute form, which replace those of the Host header."""
 
     @property
     def path(self) -> bytes:
@@ -97,11 +101,14 @@ def parse_head(block: bytes, limits: HTTPLimits) -> RequestHead:
         raise HTTPError(431, f"the request has too many headers; the limit is {limits.max_headers}")
     for line in lines[1:]:
         _add_header(head, line)
+    # A client has to send a Host header with an absolute target, too, but the target decides (RFC 9112, section 3.2.2).
     host = head.headers.get(b"Host")
     if host is None and head.version >= (1, 1):
         raise HTTPError(400, "the Host header is missing")
     if host is not None and not _HOST.fullmatch(host):
         raise HTTPError(400, "the Host header is not a host name with an optional port")
+    if head.authority is not None:
+        head.headers[b"Host"] = head.authority
     _set_framing(head)
     if head.content_length > limits.max_body_bytes:
         raise build_too_large_error(limits)
@@ -121,9 +128,25 @@ def _parse_request_line(line: bytes) -> RequestHead:
         raise HTTPError(
             505 if protocol.startswith(b"HTTP/") else 400, "the protocol in the request line is neither HTTP/1.1 nor HTTP/1.0"
         )
+    target, authority = _split_target(target)
     if not (_TARGET.fullmatch(target) or (target == b"*" and method == b"OPTIONS")) or b"#" in target:
         raise HTTPError(400, "the path of the request does not start with a slash, or has characters to be escaped")
-    return RequestHead(method, b"/" if target == b"*" else target, (1, 1) if protocol == b"HTTP/1.1" else (1, 0))
+    version = (1, 1) if protocol == b"HTTP/1.1" else (1, 0)
+    return RequestHead(method, b"/" if target == b"*" else target, version, authority=authority)
+
+
+def _split_target(target: bytes) -> tuple[bytes, bytes | None]:
+    """Return the path with the query of a request target, and the authority of a target in absolute form.
+
+    Raises :class:`HTTPError` for an authority that is not a host name with an optional port, for example with a user.
+    """
+    absolute = _ABSOLUTE_TARGET.fullmatch(target)
+    if absolute is None:
+        return target, None
+    authority, path = absolute[1], absolute[2] or b"/"
+    if not _HOST.fullmatch(authority):
+        raise HTTPError(400, "the host in the path of the request is not a host name with an optional port")
+    return path if path.startswith(b"/") else b"/" + path, authority
 
 
 def check_trailer(line: bytes) -> None:

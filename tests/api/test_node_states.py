@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
+import os
 from typing import Any
+
+from fixtures import MonkeyPatch
 
 from tests.fixtures.api import APIResponse, APITestCase
 
 N1 = "/v1/nodes/n1"
+
+
+def encode(image: bytes) -> str:
+    """Return an image as a config drive in base 64."""
+    return base64.b64encode(image).decode()
 
 
 class StatesTestCase(APITestCase):
@@ -152,7 +162,7 @@ class TestProvision(StatesTestCase):
         """Rebuild accepts a config drive since 1.35; objects need 1.56, and vendor data needs 1.59."""
         path = f"/v1/nodes/{self.uuid}/states/provision"
         for verb, drive, minor, status in (
-            ("rebuild", "H4sI", 34, 406), ("rebuild", "H4sI", 35, 202), ("active", "http://x/y", 1, 202),
+            ("rebuild", "YWJj", 34, 406), ("rebuild", "YWJj", 35, 202), ("active", "http://x/y", 1, 202),
             ("active", {"meta_data": {}}, 55, 400),
             ("active", {"meta_data": {}}, 56, 202), ("active", {"vendor_data": {}}, 58, 400),
             ("active", {"vendor_data": {}}, 59, 202),
@@ -161,6 +171,24 @@ class TestProvision(StatesTestCase):
         ):  # fmt: skip
             response = self.request("PUT", path, {"target": verb, "configdrive": drive}, version=f"1.{minor}")
             self.assertEqual(status, response.status, (verb, drive, minor, response.raw))
+
+    def test_malformed_config_drives_are_refused(self) -> None:
+        """Incomplete base 64, incomplete or damaged gzip data, too large images and values of wrong types get status 400."""
+        whole = gzip.compress(bytes(100_000)) + gzip.compress(b"a second member")
+        damaged = bytearray(gzip.compress(os.urandom(1000)))
+        damaged[-6] ^= 1
+        path = f"/v1/nodes/{self.uuid}/states/provision"
+        for drive in (
+            "abcde", "YWJ\u00e9", "-_-_", "H4sI", encode(whole[:-3]), encode(bytes(damaged)), encode(b"\x1f\x8bnothing"),
+            {"user_data": 5}, {"user_data": True}, {"meta_data": []}, {"network_data": "x"}, {"vendor_data": 1}, ["x"],
+        ):  # fmt: skip
+            response = self.request("PUT", path, {"target": "active", "configdrive": drive})
+            self.assert_refused(response, 400, "configdrive")
+        for drive in (encode(whole), encode(b"not compressed"), "YWJj\nYWJj\n", {"user_data": []}, {"user_data": None}):
+            response = self.request("PUT", path, {"target": "active", "configdrive": drive})
+            self.assertEqual(202, response.status, (drive, response.raw))
+        self.useFixture(MonkeyPatch("baremetal_sdk.api.v1.config_drives.MAX_IMAGE_BYTES", 99_999))
+        self.assert_refused(self.request("PUT", path, {"target": "active", "configdrive": encode(whole)}), 400, "configdrive")
 
     def test_first_versions_of_arguments(self) -> None:
         """Disabling the ramdisk needs 1.70 for cleaning and 1.108 for service."""

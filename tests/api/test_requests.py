@@ -135,6 +135,27 @@ class TestPathsAndMethods(APITestCase):
         """The status for two values of one parameter is 400."""
         self.assert_refused(self.request("GET", "/v1/nodes?limit=1&limit=2"), 400, "limit", "more than once")
 
+    def test_repeated_list_parameters_are_one_list(self) -> None:
+        """Each list parameter of each route may be repeated, which has the meaning of one value with commas."""
+        self.create_node()
+        for path in (
+            "nodes?fields=uuid&fields=name,driver", "ports?fields=uuid&fields=address", "portgroups?fields=uuid&fields=name",
+            "allocations?fields=uuid&fields=name", "conductors?fields=hostname&fields=alive",
+            "chassis?fields=uuid&fields=extra", "nodes?shard=a&shard=b", "ports?conductor_groups=a&conductor_groups=b",
+        ):  # fmt: skip
+            name = path.partition("?")[2].partition("=")[0]
+            joined = path.replace(f"&{name}=", ",")
+            repeated = self.request("GET", f"/v1/{path}")
+            self.assertEqual(200, repeated.status, (path, repeated.raw))
+            self.assertEqual(self.request("GET", f"/v1/{joined}").raw, repeated.raw, path)
+        node = self.get("/v1/nodes?fields=uuid&fields=name,driver")["nodes"][0]
+        self.assertEqual({"driver", "name", "uuid", "links"}, set(node))
+
+    def test_repeated_list_parameters_obey_the_rules_of_lists(self) -> None:
+        """Unknown items and versions that lack the parameter are refused, wherever the item stands."""
+        self.assert_refused(self.request("GET", "/v1/nodes?fields=uuid&fields=bogus"), 400, "bogus")
+        self.assertEqual(406, self.request("GET", "/v1/nodes?shard=a&shard=b", version="1.81").status)
+
     def test_number_of_query_parameters_is_limited(self) -> None:
         """A query string with too many parameters is refused before it is parsed."""
         query = "&".join(f"a{number}=1" for number in range(200))

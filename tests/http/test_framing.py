@@ -48,6 +48,14 @@ AMBIGUOUS = {
     "an underscore in a name": b"GET / HTTP/1.1\r\nHost: x\r\nX_Real_Ip: 1\r\n\r\n",
     "a name that is none": b"GET / HTTP/1.1\r\nHost: x\r\n: y\r\n\r\n",
     "a line without a colon": b"GET / HTTP/1.1\r\nHost: x\r\nnothing\r\n\r\n",
+    "an absolute target with a user": b"GET http://u:p@x/ HTTP/1.1\r\nHost: x\r\n\r\n",
+    "an absolute target without a host": b"GET http:///p HTTP/1.1\r\nHost: x\r\n\r\n",
+    "an absolute target with a comma": b"GET http://x,y/p HTTP/1.1\r\nHost: x\r\n\r\n",
+    "an absolute target without Host": b"GET http://x/p HTTP/1.1\r\nX: y\r\n\r\n",
+    "an absolute target and a wrong Host": b"GET http://x/p HTTP/1.1\r\nHost: a@b\r\n\r\n",
+    "an absolute target of another scheme": b"GET ftp://x/p HTTP/1.1\r\nHost: x\r\n\r\n",
+    "an absolute target without a scheme": b"GET ://x/p HTTP/1.1\r\nHost: x\r\n\r\n",
+    "an absolute target with a fragment": b"GET http://x/p#f HTTP/1.1\r\nHost: x\r\n\r\n",
     "a second space in the request line": b"GET /  HTTP/1.1\r\nHost: x\r\n\r\n",
     "a tab in the request line": b"GET\t/ HTTP/1.1\r\nHost: x\r\n\r\n",
     "another version": b"GET / HTTP/1.10\r\nHost: x\r\n\r\n",
@@ -150,6 +158,28 @@ class TestFraming(ServerTestCase):
         self._exchange(POST + b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
         self.assertEqual("3", self.app.environ["CONTENT_LENGTH"])
         self.assertNotIn("HTTP_TRANSFER_ENCODING", self.app.environ)
+
+
+class TestAbsoluteTargets(ServerTestCase):
+    def test_the_target_in_absolute_form_is_served_and_its_host_counts(self) -> None:
+        """RFC 9112, section 3.2.2. The path may be empty, and the scheme may be in capital letters."""
+        for target, host, path, query in (
+            ("http://a.example:81/p/q?x=/y", "a.example:81", "/p/q", "x=/y"),
+            ("HTTPS://[::1]:8/p", "[::1]:8", "/p", ""),
+            ("http://a.example", "a.example", "/", ""),
+            ("http://a.example?x=1", "a.example", "/", "x=1"),
+            ("http://a.example/http://b.example/", "a.example", "/http://b.example/", ""),
+        ):
+            client = self.client().send(f"GET {target} HTTP/1.1\r\nHost: other.example\r\n\r\n".encode())
+            self.assertIn(b"200 OK", client.answer(), target)
+            served = {name: self.app.environ[name] for name in ("HTTP_HOST", "PATH_INFO", "QUERY_STRING", "wsgi.url_scheme")}
+            expected = {"HTTP_HOST": host, "PATH_INFO": path, "QUERY_STRING": query, "wsgi.url_scheme": "http"}
+            self.assertEqual(expected, served, target)
+
+    def test_old_clients_need_no_host_header(self) -> None:
+        """HTTP/1.0 has no Host header. The absolute target then names the host."""
+        self.assertIn(b"200 OK", self.client().send(b"GET http://a.example/p HTTP/1.0\r\n\r\n").rest())
+        self.assertEqual("a.example", self.app.environ["HTTP_HOST"])
 
 
 class TestResponses(ServerTestCase):

@@ -139,7 +139,7 @@ class TestStrictness(ServerTestCase):
             b"get / HTTP/1.1\r\nHost: x\r\n\r\n",
             b"GET  / HTTP/1.1\r\nHost: x\r\n\r\n", b"GET / SPDY/1\r\nHost: x\r\n\r\n",
             b"GET x HTTP/1.1\r\nHost: x\r\n\r\n",
-            b"GET http://x/ HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /#f HTTP/1.1\r\nHost: x\r\n\r\n",
+            b"GET ftp://x/ HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /#f HTTP/1.1\r\nHost: x\r\n\r\n",
             b"GET /\x80 HTTP/1.1\r\nHost: x\r\n\r\n",
             b"GET / HTTP/1.1\nHost: x\n\n", b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n",
             b"GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",

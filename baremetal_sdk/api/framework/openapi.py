@@ -168,7 +168,7 @@ def _query_parameter(declared: Route, parameter: Parameter) -> dict[str, Any]:
         "schema": schema,
         "x-baremetal-since": format_version(parameter.since),
     }
-    # A list is one value with commas, not one parameter for each item.
+    # A list is one value with commas. The server also accepts one parameter for each item.
     return {**description, "style": "form", "explode": False} if schema.get("type") == "array" else description
 
 

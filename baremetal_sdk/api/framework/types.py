@@ -41,6 +41,11 @@ class ValueType:
     parse: Callable[[Any], Any]
     schema: Mapping[str, Any]
 
+    @property
+    def is_list(self) -> bool:
+        """True if the value is a list. A query string may then give several parameters, each with one or more items."""
+        return self.schema.get("type") == "array"
+
 
 def _quote(value: Any) -> str:
     quoted = repr(value)
@@ -184,7 +189,10 @@ UUID_OR_NAME = ValueType(_uuid_or_name, {"type": "string", "pattern": NAME_PATTE
 MAC = ValueType(_mac, {"type": "string", "pattern": "^" + _MAC.pattern + "$"})
 _WORD: Mapping[str, Any] = {"type": "string", "pattern": "^[^,]+$"}
 STRINGS = ValueType(_strings, {"type": "array", "items": _WORD})
-"""A list of words, in JSON a list or a text with commas, in a query string a text with commas. Handlers get a tuple."""
+"""A list of words, in JSON a list or a text with commas, in a query string a text with commas. Handlers get a tuple.
+
+A query string may repeat the parameter. Its texts are then one list.
+"""
 OBJECT = ValueType(_object, {"type": "object"})
 ARRAY = ValueType(_array, {"type": "array"})
 ANY = ValueType(lambda value: value, {})

@@ -8,6 +8,7 @@ from typing import Any
 from baremetal_interfaces import InvalidInput, Problem
 from baremetal_sdk.api.framework.parameters import Parameter, not_acceptable_before, optional
 from baremetal_sdk.api.framework.types import ANY, ARRAY, BOOLEAN, TEXT, UUID_OR_NAME, ValueType, text
+from baremetal_sdk.api.v1.config_drives import check_config_drive
 from baremetal_sdk.api.v1.step_lists import find_step_problems
 from baremetal_sdk.states import DEPLOYWAIT, INSPECTWAIT, VERBS, Verb
 
@@ -16,12 +17,6 @@ FAULTS = ("power failure", "clean failure", "rescue abort failure", "service fai
 
 ABORTABLE_SINCE: Mapping[str, int] = {INSPECTWAIT: 41, DEPLOYWAIT: 110}
 """Provision state -> the minor number of the first microversion in which ``abort`` works in it, if later than 13."""
-CONFIG_DRIVE_OBJECT_SINCE = 56
-"""The minor number of the first microversion that takes ``configdrive`` as an object."""
-CONFIG_DRIVE_VENDOR_DATA_SINCE = 59
-"""The minor number of the first microversion that takes ``vendor_data`` in that object."""
-_CONFIG_DRIVE_KEYS = frozenset({"meta_data", "network_data", "user_data", "vendor_data"})
-_BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=\n\r\t ")
 
 
 _TARGET = ValueType(TEXT.parse, {"type": "string", "enum": list(VERBS)})
@@ -108,36 +103,9 @@ _STEP_KEYS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 """List of steps -> the fields that each step must have, and those that it may have."""
 
 
-def _check_config_drive(key: str, value: Any, minor: int) -> None:
-    if isinstance(value, str):
-        if "://" not in value and not _BASE64.issuperset(value):
-            raise InvalidInput([Problem(key, "is neither a URL nor base 64", "use a URL, base 64 or an object")])
-        return
-    if not isinstance(value, dict):
-        raise InvalidInput([Problem(key, "is neither text nor an object", "use a URL, base 64 or an object")])
-    _check_config_drive_object(key, value, minor)
-
-
-def _check_config_drive_object(key: str, value: Mapping[str, Any], minor: int) -> None:
-    if minor < CONFIG_DRIVE_OBJECT_SINCE:
-        raise InvalidInput(
-            [Problem(key, "cannot be an object in this version", f"objects need version 1.{CONFIG_DRIVE_OBJECT_SINCE} or later")]
-        )
-    unknown = sorted(set(value) - _CONFIG_DRIVE_KEYS)
-    if unknown:
-        known = "allowed are " + ", ".join(sorted(_CONFIG_DRIVE_KEYS))
-        raise InvalidInput([Problem(f"{key}.{name[:64]}", "is not known", known) for name in unknown])
-    if "vendor_data" in value and minor < CONFIG_DRIVE_VENDOR_DATA_SINCE:
-        allowed = f"use version 1.{CONFIG_DRIVE_VENDOR_DATA_SINCE} or later"
-        raise InvalidInput([Problem(f"{key}.vendor_data", "is not known in this version", allowed)])
-    for name in ("meta_data", "network_data", "vendor_data"):
-        if not isinstance(value.get(name, {}), dict):
-            raise InvalidInput([Problem(f"{key}.{name}", "is not an object", "use a JSON object")])
-
-
 _CHECKS: Mapping[str, Any] = {
     "clean_steps": _check_steps,
-    "configdrive": _check_config_drive,
+    "configdrive": check_config_drive,
     "deploy_steps": _check_steps,
     "service_steps": _check_steps,
 }
