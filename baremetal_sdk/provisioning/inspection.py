@@ -9,12 +9,13 @@ from baremetal_interfaces import Conflict, DriverError, InspectedPort, Inspectio
 from baremetal_interfaces.redaction import redact_text
 from baremetal_interfaces.text import clean_text
 from baremetal_sdk.errors import MACAlreadyExists
-from baremetal_sdk.provisioning import steps, transitions
+from baremetal_sdk.provisioning import bmc_addresses, steps, transitions
 from baremetal_sdk.provisioning.hardware_facts import HardwareFacts
 from baremetal_sdk.provisioning.inspection_limits import check_inspection
 from baremetal_sdk.provisioning.inspection_rules import InspectionRules
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.node import PortRecord
+from baremetal_sdk.tasks import agent_info
 from baremetal_sdk.tasks.node_task import NodeTask
 
 
@@ -35,7 +36,7 @@ class Inspector:
         task.write(inspection_started_at=task.clock.now(), inspection_finished_at=None)
         found = task.call(Kind.INSPECT, "inspect", timeout=steps.STEP_TIMEOUT_S)
         if isinstance(found, Wait):
-            transitions.follow_event(task, "wait", last=True)
+            transitions.follow_event(task, "wait", last=True, driver_internal_info=_add_bmc_addresses(task))
             return
         if not isinstance(found, Inspection):
             shown = redact_text(repr(found), task.unsealed_secrets)
@@ -79,3 +80,10 @@ class Inspector:
                 raise Conflict(
                     f"the inspection found port {found.address}, which belongs to another node; delete the port there"
                 ) from None
+
+
+def _add_bmc_addresses(task: NodeTask) -> dict[str, Any]:
+    """Return the ``driver_internal_info`` of a node that waits for its agent, which may know the node by its BMC only."""
+    info = {name: value for name, value in task.record.driver_internal_info.items() if name != agent_info.BMC_ADDRESSES}
+    addresses = bmc_addresses.find_configured(task)
+    return {**info, agent_info.BMC_ADDRESSES: addresses} if addresses else info

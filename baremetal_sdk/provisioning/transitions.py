@@ -29,7 +29,7 @@ def enter(task: NodeTask, state: str, goal: str | None, *, last: bool = False, *
     """
     if state not in agent_info.AGENT_STATES:
         # The agent's token and address must not outlive the agent: the next one gets its own.
-        changes = {**agent_info.removal_changes(task.record), **changes}
+        changes = {**agent_info.removal_changes(task.record, expects_agent=False), **changes}
     changes = {
         "last_error": None,
         **changes,

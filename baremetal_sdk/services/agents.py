@@ -9,13 +9,13 @@ from baremetal_interfaces import MASK, Conflict, InvalidInput, NodeLocked, NotFo
 from baremetal_sdk import states
 from baremetal_sdk.concurrency.pool import Lane
 from baremetal_sdk.errors import wrong_agent_token_error
-from baremetal_sdk.provisioning import agent_inventory, steps
+from baremetal_sdk.provisioning import agent_inventory, bmc_addresses, steps
 from baremetal_sdk.provisioning.inspection_limits import require_json
 from baremetal_sdk.provisioning.state_handlers import StateHandlers
 from baremetal_sdk.rpc.registry import rpc_method
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.node import NodeRecord
-from baremetal_sdk.store.records.query import Query
+from baremetal_sdk.store.records.query import NodeQuery, Query
 from baremetal_sdk.tasks import agent_info
 from baremetal_sdk.tasks.node_task import NodeTask
 from baremetal_sdk.tasks.task_manager import TaskManager
@@ -98,15 +98,14 @@ class Agents:
     ) -> AgentLookup:
         """Continue an inspection that waits for its agent with the agent's *inventory* and *plugin_data*.
 
-        Return the node and the agent's token, as :meth:`lookup_node`; the results are stored in the background. Raises
-        ``NotFound`` if no matching node waits for inspection results.
+        The node is found by its UUID *node*, by MAC addresses or by the BMC addresses of the inventory. All that are known must
+        lead to the same node. Return the node and the agent's token, as :meth:`lookup_node`; the results are stored in the
+        background. Raises ``NotFound`` if no matching node waits for inspection results.
         """
         # Before the search: an error about the inventory must not tell that a node waits.
         found = agent_inventory.parse_inventory(inventory)
         require_json(plugin_data, "plugin_data")
-        record = self._find_node(addresses, node)
-        if record.provision_state != states.INSPECTWAIT:
-            raise _not_found()
+        record = self._find_inspected_node(addresses, bmc_addresses.parse_reported(inventory), node)
         problem = plugin_data.get("error")
         with self._tasks.acquire(record.uuid, purpose="results of the agent's inspection") as task:
             if task.record.provision_state != states.INSPECTWAIT:
@@ -138,12 +137,44 @@ class Agents:
         except NotFound:
             raise _not_found() from None
 
+    def _find_inspected_node(self, addresses: Sequence[str], bmc: frozenset[str], node: str | None) -> NodeRecord:
+        """Return the node in ``inspect wait`` to which all hints lead. Raises ``NotFound`` without a reason, also for conflicts.
+
+        Hints that lead to no node are ignored: a machine may have ports, and a BMC, that nobody has entered.
+        """
+        hints = [{node}] if node is not None else []
+        owners = self._list_owners(addresses)
+        hints += [found for found in (owners, self._list_inspected_with(bmc)) if found]
+        common = set.intersection(*hints) if hints else set()
+        # Several nodes may have one BMC, such as that of a chassis. The ports of one machine belong to one node.
+        if len(common) != 1 or len(owners) > 1:
+            raise _not_found()
+        try:
+            record = self._store.node(common.pop())
+        except NotFound:
+            raise _not_found() from None
+        if record.provision_state != states.INSPECTWAIT:
+            raise _not_found()
+        return record
+
     def _find_node_by_ports(self, addresses: Iterable[str]) -> str:
-        query = Query(where={"address": tuple(addresses)}, fields=("node_uuid",))
-        nodes = {row.node_uuid for row in self._store.ports(query)}
+        nodes = self._list_owners(addresses)
         if len(nodes) != 1:
             raise _not_found()
-        return str(nodes.pop())
+        return nodes.pop()
+
+    def _list_owners(self, addresses: Iterable[str]) -> set[str]:
+        """Return the UUIDs of the nodes with ports of the MAC *addresses*."""
+        query = Query(where={"address": tuple(addresses)}, fields=("node_uuid",))
+        return {str(row.node_uuid) for row in self._store.ports(query)}
+
+    def _list_inspected_with(self, bmc: frozenset[str]) -> set[str]:
+        """Return the UUIDs of the nodes that wait for inspection results and whose BMC has one of the addresses *bmc*."""
+        if not bmc:
+            return set()
+        query = NodeQuery(where={"provision_state": states.INSPECTWAIT}, fields=("uuid", "driver_internal_info"))
+        rows = self._store.nodes(query)
+        return {str(row.uuid) for row in rows if not bmc.isdisjoint(row.driver_internal_info.get(agent_info.BMC_ADDRESSES, ()))}
 
 
 def _not_found() -> NotFound:

@@ -22,6 +22,8 @@ STATUS = "agent_status"
 STATUS_MESSAGE = "agent_status_message"
 TOKEN = "agent_secret_token"
 """Key of the SHA-256 of the agent's token in ``driver_internal_info``. Only the agent has the token itself."""
+BMC_ADDRESSES = "lookup_bmc_addresses"
+"""Key of the IP addresses of the node's BMC in ``driver_internal_info``, set while the node waits for its inspection results."""
 _KEYS = frozenset({URL, VERSION, LAST_HEARTBEAT, VERIFY_CA, STATUS, STATUS_MESSAGE, TOKEN})
 
 AGENT_STATES = frozenset(
@@ -62,9 +64,13 @@ def matches_token(record: NodeRecord, token: str) -> bool:
     return isinstance(stored, str) and hmac.compare_digest(stored, hash_token(token))
 
 
-def removal_changes(record: NodeRecord) -> dict[str, Any]:
-    """Return the changes of the node's record that remove the agent's data. Empty if the node has none."""
+def removal_changes(record: NodeRecord, *, expects_agent: bool = True) -> dict[str, Any]:
+    """Return the changes of the node's record that remove the agent's data. Empty if the node has none.
+
+    While the node *expects_agent*, the addresses of its BMC stay: the next agent is found by them.
+    """
     info: Mapping[str, Any] = record.driver_internal_info
-    if _KEYS.isdisjoint(info):
+    removed = _KEYS if expects_agent else _KEYS | {BMC_ADDRESSES}
+    if removed.isdisjoint(info):
         return {}
-    return {"driver_internal_info": {name: value for name, value in info.items() if name not in _KEYS}}
+    return {"driver_internal_info": {name: value for name, value in info.items() if name not in removed}}

@@ -211,7 +211,9 @@ INVENTORY = {
 }
 
 
-class TestInspection(AgentTestCase):
+class InspectionTestCase(AgentTestCase):
+    """The inspect interface of the nodes waits for an agent."""
+
     def setUp(self) -> None:
         super().setUp()
         plugins = discover()
@@ -229,6 +231,8 @@ class TestInspection(AgentTestCase):
         """Send an inspection report."""
         return self.request("POST", f"/v1/continue_inspection{query}", body, version=version)
 
+
+class TestInspection(InspectionTestCase):
     def test_report_ends_the_inspection(self) -> None:
         """Properties, ports and the inventory are stored, and the node becomes manageable."""
         self.assertEqual("inspect wait", self.run_verbs("manage", "inspect").provision_state)
@@ -306,3 +310,71 @@ class TestInspection(AgentTestCase):
         error = self.record().last_error or ""
         self.assertIn(r"no disks\n2026", error)
         self.assertLess(len(error), 5000)
+
+
+class TestInspectionByBMC(InspectionTestCase):
+    """The nodes are reached by the BMC interfaces of the fake driver, where the name of the machine is the BMC's address."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.first = self.inspect("192.0.2.5")
+
+    def inspect(self, address: str) -> str:
+        """Enroll a node with the BMC *address*, let it wait for inspection results, and return its UUID."""
+        interfaces = {"power_interface": "fake-bmc", "management_interface": "fake-bmc"}
+        node = self.enroll(address.replace(":", "-"), driver_info={"fake_machine": address}, **interfaces)
+        self.assertEqual("inspect wait", self.run_verbs("manage", "inspect", node=node).provision_state)
+        return node
+
+    def report(self, query: str = "", mac: str = "52:54:00:00:00:77", **values: Any) -> APIResponse:
+        """Send a report with the fields *values* and one interface with *mac*."""
+        return self.send_report({"inventory": {**INVENTORY, "interfaces": [{"mac_address": mac}], **values}}, query)
+
+    def test_bmc_address_finds_the_node_that_waits(self) -> None:
+        """The end of the inspection forgets the address, so that a second report finds nothing."""
+        response = self.report(bmc_address="::ffff:192.0.2.5", bmc_v6address="::/0")
+        self.assertEqual(202, response.status, response.raw)
+        self.assertEqual(self.first, response.json["node"]["uuid"])
+        record = self.record(self.first)
+        self.assertEqual("manageable", record.provision_state)
+        self.assertEqual({}, dict(record.driver_internal_info))
+        self.assert_refused(self.report(bmc_address="192.0.2.5"), 404)
+
+    def test_ipv6_address_is_compared_as_an_address(self) -> None:
+        """Two spellings of one address are equal."""
+        second = self.inspect("2001:db8::5")
+        response = self.report(bmc_address="0.0.0.0", bmc_v6address="2001:DB8:0:0::5")
+        self.assertEqual((202, second), (response.status, response.json["node"]["uuid"]))
+
+    def test_all_hints_have_to_agree(self) -> None:
+        """A UUID, MAC addresses and BMC addresses of different nodes, and a BMC of two nodes, find none."""
+        second = self.inspect("192.0.2.6")
+        third = self.inspect("192.0.2.7")
+        self.request("POST", "/v1/ports", {"node_uuid": second, "address": "52:54:00:00:00:66"})
+        refusals = [
+            self.report(f"?node_uuid={second}", bmc_address="192.0.2.5"),
+            self.report(f"?node_uuid={self.first}", mac="52:54:00:00:00:66"),
+            self.report(mac="52:54:00:00:00:66", bmc_address="192.0.2.5"),
+            self.report(bmc_address="192.0.2.5", bmc_v6address="192.0.2.7"),
+            self.report(f"?node_uuid={self.uuid}", bmc_address="192.0.2.5"),
+            self.report(bmc_address="192.0.2.99"),
+        ]
+        for response in refusals:
+            self.assert_refused(response, 404)
+        self.assertEqual(1, len({response.raw for response in refusals}))
+        for node in (self.first, second, third):
+            self.assertEqual("inspect wait", self.record(node).provision_state)
+        response = self.report(f"?node_uuid={second}", mac="52:54:00:00:00:66", bmc_address="192.0.2.6")
+        self.assertEqual(202, response.status, response.raw)
+
+    def test_addresses_of_many_machines_find_none(self) -> None:
+        """Loopback, link-local and unspecified addresses are no hints, in both places."""
+        for address in ("127.0.0.1", "169.254.3.3", "0.0.0.0", "::1", "fe80::1"):
+            self.inspect(address)
+            self.assert_refused(self.report(bmc_address=address), 404)
+            self.assert_refused(self.report(bmc_v6address=address), 404)
+
+    def test_lookup_ignores_bmc_addresses(self) -> None:
+        """The lookup hands out tokens, and BMC addresses are easy to guess."""
+        for query in ("addresses=192.0.2.5", "addresses=192.0.2.5,52:54:00:00:00:77"):
+            self.assertIn(self.lookup(query).status, (400, 404))
