@@ -34,20 +34,16 @@ class Provisioning:
     def change_provision_state(self, node: str, verb: str, arguments: Mapping[str, Any] | None = None) -> None:
         """Enter the provision state to which *verb* leads, and start the work of that state in the background.
 
-        Raises an error at once if the node's state or a mark forbids the verb. Raises ``InvalidInput`` for invalid settings and
-        *arguments*, and stores this error in ``last_error``. Raises ``NoFreeWorker`` if the work cannot start; the node then
-        has its previous state again.
+        Raises an error at once if the node's state or a mark forbids the verb, and ``InvalidInput`` for invalid settings and
+        *arguments*; the node is then unchanged. ``last_error`` only has errors of work that was accepted. Raises
+        ``NoFreeWorker`` if the work cannot start; the node then has its previous state again.
         """
         requested = _find_verb(verb)
         with self._tasks.acquire(node, purpose=f"provisioning: {verb}") as task:
             before = task.record
             next_state = self._check_allowed(before, requested)
-            try:
-                task.validate(*requested.kinds)
-                changes = self._build_changes(task, requested, arguments or {})
-            except InvalidInput as exc:
-                task.write(last_error=f"{verb}: {exc.message}")
-                raise
+            task.validate(*requested.kinds)
+            changes = self._build_changes(task, requested, arguments or {})
             if requested.event == "abort":
                 self._handlers.abort(task, next_state)
                 return

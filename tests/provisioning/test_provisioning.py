@@ -147,7 +147,7 @@ class TestRefusedVerbs(MachinesCase):
             conductor.rpc.call("change_provision_state", node=node.uuid, verb="fly")
 
     def test_manage_reports_all_problems_of_driver_info(self) -> None:
-        """All problems are in one error and in last_error, and the node stays enrolled."""
+        """All problems are in one error, and the node is unchanged: ``last_error`` is for work that was accepted."""
         conductor = self.conductor()
         node = self.enroll(
             conductor,
@@ -155,11 +155,12 @@ class TestRefusedVerbs(MachinesCase):
             power_interface="fake-bmc",
             driver_info={"fake_machine": None},
         )
+        before = conductor.store.node(node.uuid)
         error = self.assertRaises(InvalidInput, conductor.rpc.call, "change_provision_state", node=node.uuid, verb="manage")
         self.assertIn("driver_info/fake_machine", str(error))
-        record = conductor.store.node(node.uuid)
-        self.assertEqual("enroll", record.provision_state)
-        self.assertIn("driver_info/fake_machine", record.last_error or "")
+        after = conductor.store.node(node.uuid)
+        self.assertEqual(before.revision, after.revision)
+        self.assertIsNone(after.last_error)
 
     def test_node_in_maintenance_cannot_be_deployed(self) -> None:
         """A node in maintenance refuses a deployment, and the error has the remedy."""
