@@ -21,7 +21,7 @@ from baremetal_sdk.api.framework.backend import Backend
 from baremetal_sdk.api.framework.idempotency import StoredResponse
 from baremetal_sdk.api.framework.parameters import Parameters
 from baremetal_sdk.api.framework.render_cache import RenderCache
-from baremetal_sdk.api.framework.request import VIEW_NODE, APIRequest, check_ident, check_visible
+from baremetal_sdk.api.framework.request import VIEW_NODE, APIRequest, check_ident, check_visible, node_target
 from baremetal_sdk.api.framework.request_observer import ROUTE_KEY
 from baremetal_sdk.api.framework.routes import PUBLIC, Match, Route, RouteTable, allowed_methods, split_path
 from baremetal_sdk.api.framework.types import InvalidValue
@@ -107,6 +107,8 @@ class Application:
         match = self._table.match(http_request.method, parts, minor)
         audited.route, audited.arguments = match.route, match.arguments
         http_request.environ[ROUTE_KEY] = match.route.path
+        if match.route.policy_first and not match.route.is_served(minor):
+            self._enforce_policy(match, context)
         match.route.check_version(minor)
         # Public routes, such as health checks, are also served while the service starts or stops.
         if not self._backend.ready and match.route.visibility != PUBLIC:
@@ -174,6 +176,13 @@ class Application:
             peer=http_request.environ.get("REMOTE_ADDR", ""),
             is_authorized=http_request.environ.get(VALIDITY_KEY, lambda: True),
         )
+
+    def _enforce_policy(self, match: Match, context: RequestContext) -> None:
+        """Raise ``Forbidden`` if the policy refuses the request, before the version of its route is checked."""
+        scope = self._find_scope(match.route, context)
+        if "node" in match.arguments:
+            node = self._backend.store.node_version(check_ident("node", match.arguments["node"]), scope=scope)
+            self._policy.enforce(match.route.policy, context, node_target(node.owner, node.lessee, node.uuid))
 
     def _find_scope(self, route: Route, context: RequestContext) -> Scope:
         """Return the records that the client may see. Raises ``Forbidden`` if no rule of the route allows it anything."""

@@ -25,6 +25,7 @@ _ATTRIBUTE = "__baremetal_routes__"
 
 PUBLIC = "public"
 """Visibility of routes that need no credentials."""
+_WRITING_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 AUTHENTICATED = "authenticated"
 """Visibility of routes that need an authenticated client."""
 
@@ -44,6 +45,8 @@ class Route:
     """The minor number of the first microversion with the route."""
     too_old_status: int = 404
     """The HTTP status for requests of earlier microversions: 404, 405 or 406, as in Ironic."""
+    policy_first: bool = False
+    """True if a request of an earlier microversion gets 403 rather than *too_old_status* where the policy refuses it."""
     also_versions: frozenset[int] = frozenset()
     """Microversions before *since* that the route accepts in addition."""
     visibility: str = AUTHENTICATED
@@ -121,6 +124,7 @@ def route(
     status: int = 200,
     since: int = 1,
     too_old_status: int = 404,
+    policy_first: bool = False,
     also_versions: Iterable[int] = (),
     visibility: str = AUTHENTICATED,
     role: Persona | None = None,
@@ -144,6 +148,7 @@ def route(
             status=status,
             since=since,
             too_old_status=too_old_status,
+            policy_first=policy_first,
             also_versions=frozenset(also_versions),
             visibility=visibility,
             role=role,
@@ -192,6 +197,12 @@ class _Segment:
         elif self.any[0] != name:
             raise ValueError(f"two paths name the same segment differently, {{{name}}} and {{{self.any[0]}}}; use one name")
         return self.any[1]
+
+    def find(self, part: str) -> _Segment | None:
+        """Return the segment that follows for *part* of a path. A literal segment wins over a template."""
+        if part in self.literal:
+            return self.literal[part]
+        return None if self.any is None else self.any[1]
 
 
 @dataclass(frozen=True)
@@ -247,9 +258,14 @@ class RouteTable:
 
         Raises ``PathNotFound`` and ``MethodNotAllowed``. The caller checks the version of the route that is found. If
         no route of the path has the method and all of them are newer than *minor*, the error is ``PathNotFound``:
-        for a client of that microversion the path does not exist.
+        for a client of that microversion the path does not exist. A write to an unknown child of a resource is
+        ``MethodNotAllowed`` if neither the resource nor its collection has the method, as in Ironic.
         """
-        segment, arguments = self._find(parts)
+        try:
+            segment, arguments = self._find(parts)
+        except PathNotFound:
+            self._refuse_write_to_child(method, parts)
+            raise
         served = segment.routes.get("GET" if method == "HEAD" else method)
         if served is None:
             first = min((route for route, _ in segment.routes.values()), key=lambda route: route.since)
@@ -283,6 +299,24 @@ class RouteTable:
         if not segment.routes:
             raise path_not_found_error(parts)
         return segment, arguments
+
+    def _refuse_write_to_child(self, method: str, parts: list[str]) -> None:
+        """Raise ``MethodNotAllowed`` if *parts* is an unknown child of a resource that does not have the writing *method*."""
+        known = [self._root]
+        for part in parts:
+            if (following := known[-1].find(part)) is None:
+                break
+            known.append(following)
+        resource = next((depth for depth in range(len(known) - 1, 1, -1) if known[depth].routes), None)
+        if method not in _WRITING_METHODS or resource is None:
+            return
+        served = {*known[resource].routes}
+        template = known[resource - 1].any
+        if template is not None and template[1] is known[resource]:
+            served.update(known[resource - 1].routes)
+        if method not in served:
+            allowed = allowed_methods(known[resource].routes)
+            raise MethodNotAllowed(f"{method} is not allowed below this resource; it has {', '.join(allowed)}", allowed)
 
 
 def path_not_found_error(parts: list[str]) -> PathNotFound:

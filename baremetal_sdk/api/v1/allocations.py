@@ -195,8 +195,12 @@ class NodeAllocationResource:
         response=ResponseSpec(ALLOCATION_VIEW),
     )
     def show(self, request: APIRequest) -> dict[str, Any]:
-        """Show the allocation of a node."""
-        return render_record(request, ALLOCATION_VIEW, _find_by_node(request))
+        """Show the allocation of a node. The status is 400 for an unknown node, and 404 for a node without an allocation."""
+        try:
+            node = request.node(rule=VIEW_NODE)
+        except NotFound as exc:
+            raise to_invalid_input(exc, "node") from exc
+        return render_record(request, ALLOCATION_VIEW, _find_by_node(request, node))
 
     @route(
         "DELETE",
@@ -208,7 +212,7 @@ class NodeAllocationResource:
     )
     def delete(self, request: APIRequest) -> None:
         """Delete the allocation of a node, so that the node can be allocated again."""
-        allocation = _find_by_node(request)
+        allocation = _find_by_node(request, request.node(rule=VIEW_NODE))
         _enforce(request, allocation)
         request.rpc("delete_allocation", allocation=allocation.uuid)
 
@@ -248,9 +252,8 @@ def _enforce(request: APIRequest, allocation: AllocationRecord) -> None:
     crud.enforce_owner(request, request.route.policy, "allocation", allocation)
 
 
-def _find_by_node(request: APIRequest) -> AllocationRecord:
-    """Return the allocation of the node that the path names. Raises ``AllocationNotFound``."""
-    node = request.node(rule=VIEW_NODE)
+def _find_by_node(request: APIRequest, node: NodeRecord) -> AllocationRecord:
+    """Return the allocation of *node*. Raises ``AllocationNotFound``."""
     found = request.backend.store.records(AllocationRecord, Query(where={"node_uuid": node.uuid}, limit=1), scope=request.scope)
     if not found:
         raise AllocationNotFound(f"node {node.uuid} has no allocation", node=node.uuid)

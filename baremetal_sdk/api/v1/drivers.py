@@ -133,6 +133,7 @@ class DriversResource:
         role="system-reader",
         since=RAID_SINCE,
         too_old_status=406,
+        policy_first=True,
     )
     def logical_disk_properties(self, request: APIRequest) -> dict[str, str]:
         """Return a description of each property of a logical disk in RAID configurations for a hardware type."""

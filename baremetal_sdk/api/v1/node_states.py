@@ -102,6 +102,7 @@ class NodeStatesResource:
         status=204,
         since=12,
         too_old_status=406,
+        policy_first=True,
         body=OBJECT,
     )
     def set_raid(self, request: APIRequest) -> None:
@@ -120,6 +121,7 @@ class NodeStatesResource:
         role="leased-member",
         status=202,
         since=_BOOT_MODE_SINCE,
+        policy_first=True,
         body=(Parameter("target", choice(*map(str, BootMode)), "The requested boot mode.", required=True),),
     )
     def set_boot_mode(self, request: APIRequest) -> None:
@@ -134,6 +136,7 @@ class NodeStatesResource:
         role="leased-member",
         status=202,
         since=_BOOT_MODE_SINCE,
+        policy_first=True,
         body=(Parameter("target", BOOLEAN, "True to turn secure boot on, false to turn it off.", required=True),),
     )
     def set_secure_boot(self, request: APIRequest) -> None:

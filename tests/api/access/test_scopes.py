@@ -61,6 +61,24 @@ class TestScopes(RBACTestCase):
             200, self.request_as(project_identity("owner", "admin"), "PATCH", NODE, replace_patch("lessee", "y")).status
         )
 
+    def test_policy_is_checked_before_the_microversion(self) -> None:
+        """Where Ironic does so, a client without permission gets 403 also for a microversion without the route."""
+        for path, minor, status in (
+            ("states/boot_mode", 75, 404),
+            ("states/secure_boot", 75, 404),
+            ("states/raid", 11, 406),
+        ):
+            for identity in (system_identity("reader"), project_identity("owner", "reader")):
+                refused = self.request_as(identity, "PUT", f"{NODE}/{path}", {"target": "uefi"}, version=f"1.{minor}")
+                self.assert_refused(refused, 403, "is not allowed")
+            allowed = self.request_as(system_identity("admin"), "PUT", f"{NODE}/{path}", {"target": "uefi"}, version=f"1.{minor}")
+            self.assertEqual(status, allowed.status, path)
+            hidden = self.request_as(project_identity("other", "admin"), "PUT", f"{NODE}/{path}", {}, version=f"1.{minor}")
+            self.assert_refused(hidden, 404, "not found")
+        properties = "/v1/drivers/fake-hardware/raid/logical_disk_properties"
+        refused = self.request_as(project_identity("owner", "reader"), "GET", properties, version="1.11")
+        self.assert_refused(refused, 403, "is not allowed")
+
     def test_project_owns_the_records_that_it_creates(self) -> None:
         """The owner of a new record is the client's project. Another owner is refused."""
         admin = project_identity("owner", "admin")
