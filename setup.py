@@ -39,6 +39,7 @@ PACKAGES = [
     "baremetal_sdk.store.sql.migrations",
     "baremetal_sdk.store.sql.migrations.versions",
     "baremetal_sdk.tasks",
+    "baremetal_sdk.update_rules",
 ]
 
 ENTRY_POINTS = {

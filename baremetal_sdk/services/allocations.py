@@ -17,7 +17,6 @@ from baremetal_sdk import states
 from baremetal_sdk.concurrency.pool import Lane
 from baremetal_sdk.errors import (
     InstanceAssociated,
-    InvalidState,
     NodeAssociated,
     NoFreeWorker,
     RevisionConflict,
@@ -35,6 +34,8 @@ from baremetal_sdk.store.records.query import NodeQuery, Query, Row, Scope
 from baremetal_sdk.store.revisions import retry_on_revision_conflict
 from baremetal_sdk.tasks.node_task import NodeTask
 from baremetal_sdk.tasks.task_manager import TaskManager
+from baremetal_sdk.update_rules.rules import Change
+from baremetal_sdk.update_rules.table import ALLOCATION_DELETE
 
 LOG = get_logger(__name__)
 
@@ -43,18 +44,6 @@ _MAX_SEARCHES = 5
 """Maximum number of searches for a node while all suitable nodes are locked."""
 _SEARCH_INTERVAL_S = 1.0
 """Seconds between two searches of an allocation."""
-_REMOVABLE = (
-    frozenset(states.STATES)
-    - states.WORKING
-    - {
-        states.ACTIVE,
-        states.CLEANWAIT,
-        states.DEPLOYWAIT,
-        states.RESCUEWAIT,
-        states.SERVICEWAIT,
-    }
-)
-"""Provision states in which the allocation of a node may be deleted. In maintenance it may be deleted in any state."""
 
 
 class Allocations:
@@ -269,19 +258,10 @@ class Allocations:
         return self._store.record(AllocationRecord, allocation.uuid)
 
 
-def refuse_removal(node: NodeRecord) -> None:
-    """Raise ``InvalidState`` if the allocation of *node* must not be deleted in the node's present state."""
-    if not node.maintenance and node.provision_state not in _REMOVABLE:
-        raise InvalidState(
-            f"the allocation of node {node.uuid} cannot be deleted while the node is {node.provision_state!r}; "
-            "undeploy it first, or put it in maintenance"
-        )
-
-
 def _refuse_if_in_use(node: NodeRecord, allocation: AllocationRecord) -> None:
     # A node that names another allocation does not keep this one from being deleted.
     if node.allocation_uuid == allocation.uuid:
-        refuse_removal(node)
+        ALLOCATION_DELETE.check(Change(node=node, record=allocation))
 
 
 def _fits(node: NodeRecord, allocation: AllocationRecord) -> bool:
@@ -322,4 +302,5 @@ def _refuse_backfill(node: NodeRecord, allocation: AllocationRecord) -> None:
 def _describe_failure(allocation: AllocationRecord) -> str:
     among = f" among the {len(allocation.candidate_nodes)} candidates" if allocation.candidate_nodes else ""
     traits = f" with traits {', '.join(allocation.traits)}" if allocation.traits else ""
-    return f"no available node of resource class {allocation.resource_class}{traits} was found{among}"
+    # Clients match the beginning of this text.
+    return f"no available nodes match the resource class {allocation.resource_class}{traits}{among}"

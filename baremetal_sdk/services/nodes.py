@@ -8,10 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from baremetal_interfaces import BareMetalError, InvalidInput, Kind, NotSupported, Problem
-from baremetal_sdk import states
 from baremetal_sdk.drivers.catalog import DriverCatalog, collect_info_types, get_interface_names
 from baremetal_sdk.drivers.credentials import collect_secret_names, has_new_secret, is_secret, split_secrets
-from baremetal_sdk.errors import ConfigurationError, DriverNotFound, InvalidState, LeaseLost, NodeAssociated, NodeProtected
+from baremetal_sdk.errors import ConfigurationError, DriverNotFound, LeaseLost
 from baremetal_sdk.logs import get_logger
 from baremetal_sdk.provisioning.allocation_links import delete_allocation
 from baremetal_sdk.rpc.argument_types import check_fields
@@ -25,6 +24,8 @@ from baremetal_sdk.tasks.history import History
 from baremetal_sdk.tasks.node_secrets import INSTANCE
 from baremetal_sdk.tasks.node_task import NodeTask
 from baremetal_sdk.tasks.task_manager import TaskManager
+from baremetal_sdk.update_rules.rules import Change
+from baremetal_sdk.update_rules.table import DELETING_AVAILABLE, NODE_DELETE, NODE_UPDATE
 
 LOG = get_logger(__name__)
 _INTERFACES = {field: str(kind) for kind, field in INTERFACE_FIELDS.items()}
@@ -143,10 +144,9 @@ class Nodes:
         These are, for example, interfaces of a new driver, and masks in place of secrets.
         """
         driver = changes.get("driver") or before.driver
-        self._refuse_association(before, changes)
+        NODE_UPDATE.check(Change(node=before, values=_select_different(before, changes)))
         changes |= dependent_changes(before, changes)
         if driver != before.driver or any(name in changes for name in _INTERFACES):
-            self._refuse_driver_change(before)
             interfaces = self._select_interfaces(before, changes, reset=reset_interfaces and driver != before.driver)
             changes.update(self._resolve_interfaces(driver, interfaces))
         if "driver_info" in changes:
@@ -195,35 +195,9 @@ class Nodes:
             LOG.warning("%s", exc)
             return {}
 
-    def _refuse_association(self, before: NodeRecord, changes: Mapping[str, Any]) -> None:
-        wanted = changes.get("instance_uuid")
-        if wanted and before.instance_uuid and wanted != before.instance_uuid:
-            raise NodeAssociated(f"instance_uuid: node {before.uuid} has instance {before.instance_uuid}; remove it first")
-
-    def _refuse_driver_change(self, before: NodeRecord) -> None:
-        if before.provision_state in states.WORKING | states.WAITING:
-            raise InvalidState(
-                f"the driver and the interfaces of node {before.uuid} cannot be changed while it is {before.provision_state!r}; "
-                "wait for the end of that work"
-            )
-
     def _refuse_deletion(self, record: NodeRecord) -> None:
-        if record.protected:
-            raise NodeProtected(
-                f"node {record.uuid} is protected: {record.protected_reason or 'no reason given'}; unset 'protected' first"
-            )
-        if record.maintenance:
-            return
-        if record.instance_uuid is not None:
-            raise NodeAssociated(
-                f"node {record.uuid} has instance {record.instance_uuid}; undeploy it first, or delete its allocation"
-            )
-        allowed = states.DELETE_ALLOWED | ({states.AVAILABLE} if self._allow_deleting_available() else set())
-        if record.provision_state not in allowed:
-            names = ", ".join(sorted(allowed))
-            raise InvalidState(
-                f"node {record.uuid} is {record.provision_state!r}; it can be deleted when it is {names}, or in maintenance"
-            )
+        circumstances = frozenset({DELETING_AVAILABLE}) if self._allow_deleting_available() else frozenset()
+        NODE_DELETE.check(Change(node=record, circumstances=circumstances))
 
     def _validate_interface(self, task: NodeTask, kind: Kind) -> dict[str, Any]:
         try:
@@ -246,6 +220,11 @@ class Nodes:
         wrong = "no interface of this node reads it"
         problems = [Problem(f"driver_info/{name}", wrong, _suggest(name, read)) for name in unknown]
         return ". ".join(map(str, problems))
+
+
+def _select_different(before: NodeRecord, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of *changes* whose values differ from the present ones."""
+    return {name: value for name, value in changes.items() if value != getattr(before, name)}
 
 
 def _stop_console(task: NodeTask) -> None:

@@ -8,8 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 from baremetal_interfaces import Conflict, InvalidInput, NotFound, Problem
-from baremetal_sdk import states
-from baremetal_sdk.errors import InvalidState
 from baremetal_sdk.rpc.argument_types import check_fields
 from baremetal_sdk.rpc.registry import rpc_method
 from baremetal_sdk.store.protocol import Store
@@ -17,10 +15,8 @@ from baremetal_sdk.store.records.hardware import PortgroupRecord
 from baremetal_sdk.store.records.node import PortRecord
 from baremetal_sdk.store.records.query import Query
 from baremetal_sdk.store.revisions import retry_on_revision_conflict
-
-_CONNECTION_FIELDS = frozenset({"portgroup_uuid", "pxe_enabled", "local_link_connection", "physical_network"})
-_REWIRING_STATES = frozenset({states.ENROLL, states.INSPECTING, states.INSPECTWAIT, states.MANAGEABLE})
-"""Provision states of a node in which clients may change the connection of its ports. Maintenance allows every state."""
+from baremetal_sdk.update_rules.rules import Change
+from baremetal_sdk.update_rules.table import PORT_DELETE, PORT_UPDATE
 
 
 class Ports:
@@ -39,7 +35,7 @@ class Ports:
 
     @rpc_method("1.1")
     def update_port(self, port: str, changes: Mapping[str, Any], revision: int | None = None) -> PortRecord:
-        """Change fields of a port and return it. Raises ``InvalidState`` if the node's state forbids another connection.
+        """Change fields of a port and return it. Raises ``InvalidState`` if the state of the node forbids the change.
 
         Raises ``RevisionConflict`` if *revision* is given and the port has another one.
         """
@@ -51,13 +47,8 @@ class Ports:
     def _update_once(self, port: str, changes: Mapping[str, Any], revision: int | None) -> PortRecord:
         before = self._store.port(port)
         node = self._store.node(before.node_uuid)
-        rewired = sorted(_CONNECTION_FIELDS & changes.keys())
-        if rewired and not node.maintenance and node.provision_state not in _REWIRING_STATES:
-            allowed = ", ".join(sorted(_REWIRING_STATES))
-            raise InvalidState(
-                f"{', '.join(rewired)}: the connection of port {port} cannot change while its node is "
-                f"{node.provision_state!r}; it can while the node is {allowed}, or in maintenance"
-            )
+        values = {name: value for name, value in changes.items() if value != getattr(before, name)}
+        PORT_UPDATE.check(Change(node=node, record=before, values=values))
         self._check_group(replace(before, **changes))
         expected = before.revision if revision is None else revision
         return self._store.update_port(before.uuid, changes, fence=None, revision=expected)
@@ -67,12 +58,7 @@ class Ports:
         """Delete a port. Raises ``InvalidState`` if its node has an instance that may use the port."""
         record = self._store.port(port)
         node = self._store.node(record.node_uuid)
-        if (
-            node.instance_uuid is not None
-            and not node.maintenance
-            and node.provision_state not in (states.ENROLL, states.MANAGEABLE)
-        ):
-            raise InvalidState(f"port {record.uuid} belongs to node {node.uuid}, which has an instance; undeploy it first")
+        PORT_DELETE.check(Change(node=node, record=record))
         self._store.delete_port(record.uuid, fence=None)
 
     def _check_group(self, port: PortRecord) -> None:

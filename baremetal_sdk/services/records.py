@@ -7,17 +7,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from baremetal_interfaces import InvalidInput, Problem
-from baremetal_sdk import states
-from baremetal_sdk.errors import InvalidStateRequested
 from baremetal_sdk.rpc.argument_types import check_fields
 from baremetal_sdk.rpc.registry import rpc_method
 from baremetal_sdk.services.short_work import RECORD_CHANGE, RECORD_DELETION, acquire_after_short_work
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.hardware import ChassisRecord, PortgroupRecord, VolumeConnectorRecord, VolumeTargetRecord
 from baremetal_sdk.store.records.kinds import RECORD_KINDS
-from baremetal_sdk.store.records.node import NodeRecord
 from baremetal_sdk.store.records.policy import AllocationRecord, DeployTemplateRecord, InspectionRuleRecord, RunbookRecord
 from baremetal_sdk.tasks.task_manager import TaskManager
+from baremetal_sdk.update_rules.rules import Change, OperationRules
+from baremetal_sdk.update_rules.table import CONNECTOR_DELETE, CONNECTOR_UPDATE, TARGET_DELETE, TARGET_UPDATE
 
 _RECORDS_BY_KIND: Mapping[str, type[Any]] = {
     RECORD_KINDS[record].table: record
@@ -35,8 +34,9 @@ _RECORDS_BY_KIND: Mapping[str, type[Any]] = {
 """Table name -> class of its records, for the tables that clients may change through this service."""
 _UPDATE_ONLY = frozenset({AllocationRecord})
 """Classes of records that this service only updates, because another service creates and deletes them."""
-_POWER_OFF_ONLY = frozenset({VolumeConnectorRecord, VolumeTargetRecord})
-"""Classes of records that may change only while the machine is off, because a running machine may use the volume."""
+_UPDATES: Mapping[type[Any], OperationRules] = {VolumeConnectorRecord: CONNECTOR_UPDATE, VolumeTargetRecord: TARGET_UPDATE}
+_DELETIONS: Mapping[type[Any], OperationRules] = {VolumeConnectorRecord: CONNECTOR_DELETE, VolumeTargetRecord: TARGET_DELETE}
+"""The rules for changes and deletions of the records whose rules depend on the node."""
 
 
 class Records:
@@ -72,8 +72,8 @@ class Records:
         node = self._store.record(record, uuid).node_uuid
         with acquire_after_short_work(self._tasks, node, RECORD_CHANGE.format(label=RECORD_KINDS[record].label)) as task:
             assert task.lease is not None
-            if record in _POWER_OFF_ONLY:
-                _require_power_off(RECORD_KINDS[record].label, task.record)
+            if record in _UPDATES:
+                _UPDATES[record].check(Change(node=task.record, values=changes))
             return self._store.update_record(record, uuid, changes, fence=task.lease.fence, revision=revision)
 
     @rpc_method("1.0")
@@ -92,8 +92,8 @@ class Records:
         node = self._store.record(record, uuid).node_uuid
         with acquire_after_short_work(self._tasks, node, RECORD_DELETION.format(label=RECORD_KINDS[record].label)) as task:
             assert task.lease is not None
-            if record in _POWER_OFF_ONLY and task.record.provision_state not in states.DELETE_ALLOWED:
-                _require_power_off(RECORD_KINDS[record].label, task.record)
+            if record in _DELETIONS:
+                _DELETIONS[record].check(Change(node=task.record))
             self._store.delete_record(record, uuid, fence=task.lease.fence)
 
     @rpc_method("1.0")
@@ -110,10 +110,3 @@ def _find_record(kind: str) -> type[Any]:
 
 def _unknown_kind(kind: str) -> InvalidInput:
     return InvalidInput([Problem("kind", f"{kind!r} is not known", "allowed are " + ", ".join(sorted(_RECORDS_BY_KIND)))])
-
-
-def _require_power_off(what: str, node: NodeRecord) -> None:
-    if node.power_state != "power off":
-        raise InvalidStateRequested(
-            f"a {what} of node {node.uuid} cannot be changed while the node is {node.power_state!r}; power it off first"
-        )

@@ -42,11 +42,26 @@ UNIQUE_KEYS: dict[str, tuple[UniqueKey, ...]] = {
 
 _DUPLICATE_ERRORS: dict[str, type[BareMetalError]] = {"instance_uuid": InstanceAssociated, "address": MACAlreadyExists}
 
+_DUPLICATE_TEXTS: Mapping[str, Mapping[str, str]] = {
+    "volume connector": {
+        "uuid": "UUID {uuid} already exists.",
+        "type, connector_id": "type {type} and connector ID {connector_id} already exists.",
+    },
+    "volume target": {
+        "uuid": "UUID {uuid} already exists.",
+        "node_uuid, boot_index": "boot index '{boot_index}' for the same node already exists.",
+    },
+}
+"""Label -> fields of a unique key -> the end of the error. Clients match these texts."""
+
 
 def duplicate_error(label: str, key: UniqueKey, values: Mapping[str, Any]) -> BareMetalError:
     """Return the error for a record with *values* whose fields *key* have the same values as another record."""
     field = ", ".join(key)
     value = values[field] if len(key) == 1 else ", ".join(str(values[name]) for name in key)
+    if field in _DUPLICATE_TEXTS.get(label, {}):
+        text = _DUPLICATE_TEXTS[label][field].format(**values)
+        return DuplicateName(f"A {label} with {text}", field=field, value=value)
     return _DUPLICATE_ERRORS.get(field, DuplicateName)(
         f"{field}: another {label} has {value!r} already", field=field, value=value
     )

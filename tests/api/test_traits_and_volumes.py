@@ -85,9 +85,11 @@ class TestVolumes(ResourceTestCase):
         self.create_connector()
         self.create_target()
         required = {"node_uuid": self.uuid, "type": "iqn", "connector_id": "iqn.2031-05.org.example:1"}
-        self.assert_refused(self.post("volume/connectors", **required), 409, "connector_id")
+        duplicate = self.post("volume/connectors", **required)
+        self.assert_refused(duplicate, 409, "A volume connector with type iqn and connector ID iqn", "already exists")
         target = {"node_uuid": self.uuid, "volume_type": "iscsi", "volume_id": "v2", "boot_index": 0}
-        self.assert_refused(self.post("volume/targets", **target), 409, "boot_index")
+        duplicate = self.post("volume/targets", **target)
+        self.assert_refused(duplicate, 409, "A volume target with boot index '0' for the same node already exists")
         self.create_target(node_uuid=self.enroll("m2"))
         for name in required:
             self.assert_refused(self.post("volume/connectors", **{**required, name: None}), 400, name)
@@ -104,9 +106,12 @@ class TestVolumes(ResourceTestCase):
         self.run_verbs("manage", "provide")
         self.call_node("PUT", "states/power", {"target": "power on"}, status=202)
         self.assertEqual("power on", self.record().power_state)
-        for path in (connector, target):
-            self.assert_refused(self.patch(path, ("add", "/extra", {"a": 1})), 400, "power on")
-            self.assert_refused(self.request("DELETE", path), 400, "power on")
+        for label, path in (("volume connector", connector), ("volume target", target)):
+            refusal = 'The requested action "{label} {action}" can not be performed on node'
+            changed = self.patch(path, ("add", "/extra", {"a": 1}))
+            self.assert_refused(changed, 400, refusal.format(label=label, action="update"), "power on")
+            deleted = self.request("DELETE", path)
+            self.assert_refused(deleted, 400, refusal.format(label=label, action="deletion"), "power on")
         self.call_node("PUT", "states/power", {"target": "power off"}, status=202)
         self.assertEqual("power off", self.record().power_state)
         self.assertEqual("ip", self.patch(connector, ("replace", "/type", "ip")).json["type"])

@@ -112,6 +112,8 @@ class TestRescue(RescueCase):
         conductor = self.conductor(handed_in={"plugins": plugins()})
         node = self.active(conductor)
         record = self.rescue(conductor, node.uuid)
+        # During the rescue itself, driver_info cannot be changed.
+        conductor.store.update_node(node.uuid, {"provision_state": "rescue", "target_provision_state": None}, fence=None)
         info = {**record.driver_info, "fake_password": "tiger"}
         conductor.rpc.call("update_node", node=node.uuid, changes={"driver_info": info})
         task = conductor.components.tasks.read_only(node.uuid)

@@ -121,7 +121,7 @@ class TestChanging(NodesCase):
     def test_second_instance_is_refused(self) -> None:
         """A node that has an instance refuses another one."""
         node = self.create(instance_uuid="11111111-1111-4111-8111-111111111111")
-        with ExpectedException(NodeAssociated, "instance_uuid:.*remove it first"):
+        with ExpectedException(NodeAssociated, "instance_uuid:.*remove that association first"):
             self.update(node, instance_uuid="22222222-2222-4222-8222-222222222222")
 
     def test_end_of_maintenance_clears_the_fault(self) -> None:

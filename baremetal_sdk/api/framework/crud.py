@@ -23,6 +23,7 @@ from baremetal_sdk.store.records.kinds import RECORD_KINDS
 from baremetal_sdk.store.records.node import NodeRecord
 from baremetal_sdk.store.records.query import Query
 from baremetal_sdk.store.revisions import retry_on_revision_conflict
+from baremetal_sdk.update_rules.rules import Change, OperationRules
 
 R = TypeVar("R")
 
@@ -237,6 +238,9 @@ class CRUDResource:
 class NodeResource(CRUDResource):
     """Base class of a resource whose records belong to nodes. The policy decides about a record by its node."""
 
+    update_rules: ClassVar[OperationRules | None] = None
+    """The rules that the API itself checks before a patch is applied. A conductor checks all rules."""
+
     def list_of_node(self, request: APIRequest) -> dict[str, Any]:
         """Return a page of the records of one node with the fields that the query selects."""
         return self.list_page(request, {"node_uuid": request.node().uuid})
@@ -256,6 +260,14 @@ class NodeResource(CRUDResource):
     def authorize(self, request: APIRequest, record: Any) -> None:
         """Raise ``Forbidden`` if the rule of the route does not allow the request for the record's node."""
         request.node(record.node_uuid)
+
+    def authorize_update(self, request: APIRequest, record: Any) -> None:
+        """Check the policy as :meth:`authorize`, and raise ``InvalidState`` if the state of the node forbids any patch."""
+        if self.update_rules is None:
+            self.authorize(request, record)
+            return
+        node = request.node(record.node_uuid)
+        self.update_rules.check_before_values(Change(node=node, record=record, minor=request.minor))
 
 
 def find(request: APIRequest, kind: type[R], argument: str) -> R:

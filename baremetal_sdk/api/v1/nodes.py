@@ -51,11 +51,12 @@ from baremetal_sdk.api.v1.node_rules import (
     find_creation_rules,
 )
 from baremetal_sdk.api.v1.node_view import NODE_VIEW
-from baremetal_sdk.errors import NodeAssociated
 from baremetal_sdk.store.records.hardware import ChassisRecord
 from baremetal_sdk.store.records.node import NodeRecord
 from baremetal_sdk.store.records.policy import AllocationRecord
 from baremetal_sdk.store.revisions import retry_on_revision_conflict
+from baremetal_sdk.update_rules.rules import Change, Circumstance
+from baremetal_sdk.update_rules.table import ALLOCATION_HAS_OWNER, NODE_UPDATE, OWNER_IS_FIXED
 
 _FREE_FORM = ("driver_info", "instance_info")
 """Fields whose secrets are masked in responses. A client may send the masks back in a patch."""
@@ -227,6 +228,8 @@ def _apply_patch_once(request: APIRequest, patch: list[PatchOperation], *, reset
     fields = {operation.field for operation in patch}
     # Before the patch is applied: its error messages tell a caller about the values of the fields that it touches.
     _enforce_rules(request, node, {find_change_rule(name, None) for name in fields - JUDGED_BY_VALUE} if fields else {UPDATE})
+    requested = Change(node=node, values={operation.field: operation.value for operation in patch}, minor=request.minor)
+    NODE_UPDATE.check_before_values(requested)
     document = {name: getattr(node, name) for name in PATCH_FIELDS.by_name}
     touched = apply_patch(document, patch)
     for name, value in touched.items():
@@ -237,9 +240,9 @@ def _apply_patch_once(request: APIRequest, patch: list[PatchOperation], *, reset
     new = parse_touched(touched, parse_patch_value, DEFAULTS)
     _enforce_rules(request, node, {find_change_rule(name, new[name]) for name in JUDGED_BY_VALUE & new.keys()})
     changed = select_changed(document, new)
-    _check_changes(request, node, changed)
     if not changed:
         return node
+    _check_changes(request, node, changed)
     # As in Ironic, a patch with the present driver resets nothing.
     reset = reset_interfaces and "driver" in changed
     updated: NodeRecord = request.rpc(
@@ -265,7 +268,7 @@ def _enforce_creation_rules(request: APIRequest, values: Mapping[str, Any]) -> N
 
 
 def _check_changes(request: APIRequest, node: NodeRecord, changed: dict[str, Any]) -> None:
-    """Check and complete *changed* in place. Raises ``InvalidInput``, ``NotAcceptable`` and ``NodeAssociated``."""
+    """Check and complete *changed* in place. Raises ``InvalidInput``, ``NotAcceptable`` and ``InvalidState``."""
     _check_chassis(request, changed)
     if "chassis_uuid" in changed and changed["chassis_uuid"] is None and request.minor < CHASSIS_REMOVAL_SINCE:
         raise not_acceptable_before("the removal of chassis_uuid", CHASSIS_REMOVAL_SINCE)
@@ -273,25 +276,23 @@ def _check_changes(request: APIRequest, node: NodeRecord, changed: dict[str, Any
         check_name(changed["name"], request.minor)
     if changed.get("parent_node") is not None:
         changed["parent_node"] = crud.resolve_linked_node(request, changed["parent_node"], "parent_node", node.owner).uuid
-    if "owner" in changed:
-        _check_new_owner(request, node)
     if "conductor_group" in changed:
         changed["conductor_group"] = replace_null("conductor_group", changed["conductor_group"]).lower()
-    if node.instance_uuid is not None and changed.get("instance_uuid") is not None:
-        raise NodeAssociated(
-            f"instance_uuid: node {node.uuid} is associated with instance {node.instance_uuid}; remove that association first",
-            instance_uuid=node.instance_uuid,
-        )
+    circumstances = _find_circumstances(request, node, changed)
+    NODE_UPDATE.check(Change(node=node, values=changed, minor=request.minor, circumstances=circumstances))
 
 
-def _check_new_owner(request: APIRequest, node: NodeRecord) -> None:
-    """Raise ``NodeAssociated`` if the owner of the node cannot change, because the node is active or allocated."""
-    if node.provision_state == "active" and not request.is_allowed(CHANGE_OWNER_OF_ACTIVE, node):
-        raise NodeAssociated(
-            f"owner: node {node.uuid} is active; undeploy it first, or use the permission {CHANGE_OWNER_OF_ACTIVE}"
-        )
-    if node.allocation_uuid is None:
-        return
-    project = request.backend.store.record(AllocationRecord, node.allocation_uuid).owner
-    if project is not None:
-        raise NodeAssociated(f"owner: node {node.uuid} is allocated to project {project}; delete the allocation first")
+def _find_circumstances(request: APIRequest, node: NodeRecord, changed: Mapping[str, Any]) -> frozenset[Circumstance]:
+    """Return the circumstances by which the rules decide whether the owner of the node can change."""
+    found = set()
+    if "owner" in changed:
+        if not request.is_allowed(CHANGE_OWNER_OF_ACTIVE, node):
+            found.add(OWNER_IS_FIXED)
+        if node.allocation_uuid is not None and _find_allocation_owner(request, node.allocation_uuid) is not None:
+            found.add(ALLOCATION_HAS_OWNER)
+    return frozenset(found)
+
+
+def _find_allocation_owner(request: APIRequest, allocation: str) -> str | None:
+    """Return the project to which an allocation belongs, or None."""
+    return request.backend.store.record(AllocationRecord, allocation).owner

@@ -15,6 +15,7 @@ from baremetal_sdk.api.framework.types import BOOLEAN, MAC, OBJECT, STRINGS, UUI
 from baremetal_sdk.api.framework.views import SubResource, View, ViewField
 from baremetal_sdk.api.v1.ports import NAME
 from baremetal_sdk.store.records.hardware import PortgroupRecord
+from baremetal_sdk.update_rules.table import PORTGROUP_UPDATE
 
 _SINCE = 23
 OF_NODE_SINCE = 24
@@ -69,6 +70,7 @@ class PortgroupsResource(NodeResource):
 
     view = PORTGROUP_VIEW
     fields = _FIELDS
+    update_rules = PORTGROUP_UPDATE
     argument, singular, plural = "portgroup", "a port group", "port groups"
     since = _SINCE
     filters = _FILTERS

@@ -31,6 +31,7 @@ from baremetal_sdk.api.framework.views import View, ViewField
 from baremetal_sdk.store.records.hardware import PortgroupRecord
 from baremetal_sdk.store.records.node import PortRecord
 from baremetal_sdk.store.records.query import Query
+from baremetal_sdk.update_rules.table import PORT_UPDATE
 
 NODE_NAME_SINCE = 94
 """The minor number of the first microversion that accepts the name of the node of a new port."""
@@ -152,6 +153,7 @@ class PortsResource(NodeResource):
 
     view = PORT_VIEW
     fields = _FIELDS
+    update_rules = PORT_UPDATE
     argument, singular, plural = "port", "a port", "ports"
     filters = _FILTERS
     operations = (

@@ -17,6 +17,8 @@ from baremetal_sdk import config, states
 from baremetal_sdk.api.v1.catalog import routes
 from baremetal_sdk.config import options
 from baremetal_sdk.observability.metrics import METRICS
+from baremetal_sdk.update_rules import table as update_rules
+from baremetal_sdk.update_rules.rules import list_states
 
 
 class _Table(Directive):
@@ -115,6 +117,26 @@ class APIVersions(_Table):
             yield f"1.{minor}", ", ".join(served.get(minor, ())), ", ".join(parameters.get(minor, ()))
 
 
+class UpdateRules(_Table):
+    """``.. update-rules::``: the rules for changes and deletions, and the states of a node that allow them."""
+
+    header = ("Change", "Fields", "Allowed in", "Applies if", "Refusal", "Lock")
+    widths = (14, 24, 26, 20, 10, 6)
+
+    def rows(self) -> Iterable[Sequence[str]]:
+        """Return one row for each rule, and one for the fields of each operation without a rule of their own."""
+        for operation in update_rules.OPERATIONS:
+            change = f"{operation.resource}: {operation.name}"
+            lock = "yes" if operation.needs_lock else "no"
+            for rule in operation.rules:
+                allowed = list_states(rule.allowed) + (" (every state in maintenance)" if rule.in_maintenance else "")
+                status = f"{rule.error.code} ``{rule.error.__name__}``"
+                condition = "always" if rule.when is None else rule.when.meaning
+                yield change, _fields(rule.fields), allowed, condition, status, lock
+            if operation.unrestricted or not operation.rules:
+                yield change, _fields(operation.unrestricted), "every state", "always", "none", lock
+
+
 class IronicPlaces(_Table):
     """``.. ironic-places::``: the counterpart in Ironic of each part of the contract."""
 
@@ -130,6 +152,10 @@ class IronicPlaces(_Table):
             for method, place in places.items():
                 called = [name if " " in name else f"``{name}``" for name in place.ironic]
                 yield kind, f"``{method}``", ", ".join(called) or "none", place.note
+
+
+def _fields(names: Sequence[str]) -> str:
+    return ", ".join(f"``{name}``" for name in names) or "any"
 
 
 def _minor(version: str) -> int:
@@ -164,4 +190,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("api-routes", APIRoutes)
     app.add_directive("api-versions", APIVersions)
     app.add_directive("ironic-places", IronicPlaces)
+    app.add_directive("update-rules", UpdateRules)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
