@@ -1,4 +1,7 @@
-"""Builtin steps, which the runtime offers for each node with any driver: power changes, ``wait`` and ``hold``."""
+"""Builtin steps, which the runtime offers for each node with any driver: power changes, ``wait`` and ``hold``.
+
+Their names are reserved. As in Ironic, a request for one of them may name any interface.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from baremetal_interfaces import Argument, InvalidInput, Kind, Phase, PowerState
 from baremetal_sdk.tasks.node_task import NodeTask
 
 INTERFACE = Kind.POWER
-"""The value of ``interface`` with which clients request builtin steps."""
+"""The interface of builtin steps in lists for clients."""
 
 HOLD = "hold"
 """Name of the step that stops a run until a client continues it with the verb ``unhold``."""
@@ -52,9 +55,9 @@ _ACTIONS: Mapping[str, Callable[..., Wait | None]] = {
 }
 
 
-def find(phase: Phase, interface: Any, name: Any) -> Step | None:
-    """Return the declaration of the builtin step *name*, or None if *phase* or *interface* has no builtin step of that name."""
-    if phase not in _PHASES or interface != str(INTERFACE) or name not in _ACTIONS:
+def find(phase: Phase, name: Any) -> Step | None:
+    """Return the declaration of the builtin step *name*, or None if *phase* has no builtin step of that name."""
+    if phase not in _PHASES or not isinstance(name, str) or name not in _ACTIONS:
         return None
     return Step(phase, name, name, abortable=True, resumable=True, arguments=_WAIT_ARGUMENTS if name == "wait" else {})
 

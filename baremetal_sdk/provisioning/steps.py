@@ -35,6 +35,7 @@ from baremetal_sdk.tasks.node_task import NodeTask
 
 _KIND_ORDER = (Kind.VENDOR, Kind.POWER, Kind.MANAGEMENT, Kind.FIRMWARE, Kind.DEPLOY, Kind.BIOS, Kind.RAID)
 """The order of steps with the same priority. Kinds that are not listed come last."""
+_KINDS = frozenset(map(str, Kind))
 
 STEP_TIMEOUT_S = 900.0
 """Seconds that one step may occupy a worker. A step that takes longer returns ``Wait``."""
@@ -96,8 +97,8 @@ def resolve_requested_steps(driver: Driver, phase: Phase, requests: Sequence[Ste
     problems: list[Problem] = []
     entries: list[StepEntry] = []
     for number, request in enumerate(requests):
-        builtin = builtin_steps.find(phase, request.interface, request.step)
-        found = (builtin_steps.INTERFACE, builtin) if builtin else _find_declared(driver, phase, request)
+        builtin = builtin_steps.find(phase, request.step) if str(request.interface) in _KINDS else None
+        found = (Kind(request.interface), builtin) if builtin else _find_declared(driver, phase, request)
         if found is None:
             problems.append(_unknown_step(driver, phase, number, request))
             continue
@@ -255,9 +256,12 @@ def wants_ramdisk(record: NodeRecord) -> bool:
 
 
 def completed_steps(record: NodeRecord, kind: Kind) -> Iterator[StepEntry]:
-    """Return an iterator over the completed steps of the node's run that belong to the interface of *kind*."""
+    """Return an iterator over the completed steps of the node's run that belong to the interface of *kind*.
+
+    Builtin steps belong to no interface, whichever one the client named.
+    """
     entries = map(StepEntry.from_json, record.run_steps[: record.run_index or 0])
-    return (entry for entry in entries if entry.interface == str(kind))
+    return (entry for entry in entries if entry.interface == str(kind) and not entry.is_builtin)
 
 
 def can_run_again(record: NodeRecord) -> bool:

@@ -180,9 +180,31 @@ def _convert(opt: Option, value: Any) -> Any:
             raise ValueError(f"it has to be a number ({_JSON_NAMES[opt.type]})") from None
     if isinstance(value, opt.type) and not isinstance(value, bool):
         return value
-    if opt.type is str and isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
+    if opt.type is str and isinstance(value, int | float) and not isinstance(value, bool):
+        return _number_as_text(opt, value)
     raise ValueError(f"it has to be of type {_JSON_NAMES.get(opt.type, opt.type.__name__)}")
+
+
+def _number_as_text(opt: Option, value: float) -> str:
+    """Return *value*, a number for a text option, as text. JSON does not distinguish 2 from 2.0, so it becomes an equal choice.
+
+    Raises ValueError for a number whose digits are lost, such as a password of 20 digits that was read as a float.
+    """
+    for choice in opt.choices:
+        if isinstance(choice, str) and _is_number(choice) and float(choice) == value:
+            return choice
+    text = str(value)
+    if isinstance(value, float) and not text.replace(".", "", 1).lstrip("-").isdigit():
+        raise ValueError("it has to be of type string: the digits of this number are not exact")
+    return text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _boolean(value: Any) -> bool:

@@ -82,6 +82,16 @@ class TestDeployTemplates(ResourceTestCase):
         self.assertEqual("active", self.record().provision_state)
         self.assertEqual("Enabled", self.machine().firmware.current()["ProcVirtualization"])
 
+    def test_template_with_a_builtin_step_of_another_interface(self) -> None:
+        """Builtin steps are found by their names alone: the deployment reboots the machine."""
+        self.create_template("CUSTOM_A", {"interface": "deploy", "step": "reboot", "args": {}, "priority": 120})
+        self.call_node("PUT", "traits", {"traits": ["CUSTOM_A"]}, status=204)
+        self.run_verbs("manage", "provide")
+        self.change(instance_info={"traits": ["CUSTOM_A"]})
+        self.call_node("PUT", "states/provision", {"target": "active"}, status=202)
+        self.assertEqual("active", self.record().provision_state)
+        self.assertIsNone(self.record().last_error)
+
     def test_template_with_unknown_steps_is_refused(self) -> None:
         """The request gets 400 if the node lacks a step or the trait, and the deployment does not start."""
         self.create_template("CUSTOM_A", {"interface": "raid", "step": "bogus", "args": {}, "priority": 1})
@@ -160,6 +170,15 @@ class TestRunbooks(ResourceTestCase):
         self.assertEqual("manageable", self.record().provision_state)
         self.assertIsNone(self.record().last_error)
         self.assertEqual("Disabled", self.machine().firmware.current()["ProcVirtualization"])
+
+    def test_runbook_with_a_builtin_step_of_another_interface(self) -> None:
+        """Builtin steps are found by their names alone: the run switches the machine on."""
+        self.create_runbook("CUSTOM_R", "1.92", steps=[{"interface": "raid", "step": "power_on", "order": 1}])
+        self.run_verbs("manage")
+        self.call_node("PUT", "traits/CUSTOM_R", status=204)
+        self.call_node("PUT", "states/provision", {"target": "clean", "runbook": "CUSTOM_R"}, status=202)
+        self.assertEqual("manageable", self.record().provision_state)
+        self.assertEqual("power on", self.record().power_state)
 
     def test_runbook_replaces_steps(self) -> None:
         """Steps together with a runbook, neither of them, and other verbs are refused."""

@@ -20,6 +20,7 @@ class Info(DriverInfo):
     box_username: str = option("Account.", default="admin")
     box_password: str = option("Password.", secret=True)
     box_mode: str = option("Mode.", default="slow", choices=("slow", "fast"))
+    box_version: str = option("Version.", default="2.0", choices=("2.0", "any"))
     box_verify: bool = option("Whether to verify.", default=True)
     box_wait: float | None = option("Seconds to wait.", default=None, minimum=0)
     box_extra: dict[str, Any] | None = option("Anything.", default=None)  # noqa: RUF009
@@ -60,6 +61,18 @@ class TestParsing(TestCase):
     def test_number_is_accepted_for_a_text_option(self) -> None:
         """A password of digits may be a JSON number."""
         self.assertEqual("1234", Info.parse({**GIVEN, "box_password": 1234}).box_password)
+        self.assertEqual("-1.5", Info.parse({**GIVEN, "box_password": -1.5}).box_password)
+
+    def test_number_equals_a_choice_of_a_text_option(self) -> None:
+        """JSON does not distinguish 2 from 2.0, so both stand for the choice "2.0"."""
+        for number in (2, 2.0):
+            self.assertEqual("2.0", Info.parse({**GIVEN, "box_version": number}).box_version)
+        self.assertIn("one of 2.0, any", problems(box_version=1.5)["driver_info/box_version"].allowed)
+
+    def test_number_with_inexact_digits_is_no_text(self) -> None:
+        """A float that is shown with an exponent, or is not finite, does not contain the digits that a client wrote."""
+        for number in (1e20, 1e-9, float("inf"), float("nan")):
+            self.assertEqual(["driver_info/box_password"], list(problems(box_password=number)), number)
 
     def test_all_problems_are_reported_at_once(self) -> None:
         """One error names each invalid option and its allowed values."""

@@ -9,7 +9,7 @@ from testtools import ExpectedException
 
 from baremetal_fake.interfaces import deploy
 from baremetal_fake.machine import Power
-from baremetal_interfaces import InvalidInput, Phase, PowerState
+from baremetal_interfaces import InvalidInput, Kind, Phase, PowerState
 from baremetal_sdk import Conductor, states
 from baremetal_sdk.provisioning import steps
 from baremetal_sdk.provisioning.step_entry import StepRequest
@@ -51,6 +51,26 @@ class TestBuiltinSteps(StepsCase):
         self.assertEqual("manageable", record.provision_state)
         self.assertEqual("power on", record.power_state)
         self.assertEqual(Power.ON, self.machine().power)
+
+    def test_builtin_step_is_found_by_its_name_alone(self) -> None:
+        """A request for a builtin step may name any interface, in each phase that has builtin steps."""
+        driver = self.runtime.drivers.compose("fake-hardware", {})
+        for phase in (Phase.CLEAN, Phase.DEPLOY, Phase.SERVICE):
+            for kind in Kind:
+                for name in ("power_on", "power_off", "reboot", "hold", "wait"):
+                    entries = steps.resolve_requested_steps(driver, phase, [StepRequest(str(kind), name, {})])
+                    self.assertEqual([(str(kind), name, True)], [(e.interface, e.step, e.is_builtin) for e in entries])
+        with ExpectedException(InvalidInput, "verify_steps/0: this node has no verify step deploy.reboot"):
+            steps.resolve_requested_steps(driver, Phase.VERIFY, [StepRequest("deploy", "reboot", {})])
+        with ExpectedException(InvalidInput, "clean_steps/0: this node has no clean step magic.reboot"):
+            steps.resolve_requested_steps(driver, Phase.CLEAN, [StepRequest("magic", "reboot", {})])
+
+    def test_builtin_steps_of_other_interfaces_run(self) -> None:
+        """The step changes the power and holds the run, and the node shows it under the interface of the request."""
+        record = self.clean({"interface": "raid", "step": "power_on"}, {"interface": "bios", "step": "hold"})
+        self.assertEqual("clean hold", record.provision_state)
+        self.assertEqual("power on", record.power_state)
+        self.assertEqual(("bios", "hold"), (record.clean_step["interface"], record.clean_step["step"]))
 
     def test_unhold_continues_a_held_run(self) -> None:
         """The step hold stops the run and releases the node, and unhold continues with the next step."""
