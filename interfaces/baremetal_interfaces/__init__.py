@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     )
     from baremetal_interfaces.kinds.network import NetworkInterface, NetworkPurpose
     from baremetal_interfaces.kinds.power import PowerInterface, PowerSampling
-    from baremetal_interfaces.kinds.raid import RAIDInterface, find_raid_problems
+    from baremetal_interfaces.kinds.raid import LOGICAL_DISK_PROPERTIES, RAID_LEVELS, RAIDInterface, find_raid_problems
     from baremetal_interfaces.kinds.rescue import RescueInterface
     from baremetal_interfaces.kinds.storage import StorageInterface
     from baremetal_interfaces.kinds.vendor import Passthru, VendorInterface, driver_passthru, passthru
@@ -80,7 +80,9 @@ else:
 
 __all__ = [
     "CONTRACT_VERSION",
+    "LOGICAL_DISK_PROPERTIES",
     "MASK",
+    "RAID_LEVELS",
     "Argument",
     "AuthenticationFailed",
     "BIOSInterface",

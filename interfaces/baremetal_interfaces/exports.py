@@ -60,6 +60,8 @@ MODULES: dict[str, tuple[str, ...]] = {
         "PowerSampling",
     ),
     "kinds.raid": (
+        "LOGICAL_DISK_PROPERTIES",
+        "RAID_LEVELS",
         "RAIDInterface",
         "find_raid_problems",
     ),

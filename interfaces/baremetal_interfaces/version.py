@@ -3,7 +3,7 @@
 ContractVersion = tuple[int, int]
 """Major and minor number of a contract version."""
 
-CONTRACT_VERSION: ContractVersion = (1, 3)
+CONTRACT_VERSION: ContractVersion = (1, 4)
 """The contract version of this distribution.
 
 A plugin works with each runtime whose contract has the same major number and an equal or greater minor number. A new method

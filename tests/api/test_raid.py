@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from baremetal_interfaces import LOGICAL_DISK_PROPERTIES
 from tests.api.machines import MachineAPITestCase
 
 TARGET_CONFIG = {
@@ -20,6 +21,31 @@ class TestRAID(MachineAPITestCase):
         self.call_node("PUT", "states/raid", {}, status=204)
         self.assertEqual({}, self.call_node("GET", "states")["target_raid_config"])
 
+    def test_vocabulary_of_other_clients_is_accepted(self) -> None:
+        """Hardware RAID of Metal3, and software RAID of gophercloud with hints for the drives, have names for each property."""
+        hardware = {
+            "raid_level": "JBOD",
+            "size_gb": "MAX",
+            "controller": "RAID.1",
+            "physical_disks": ["d0", "d1"],
+            "volume_name": "v",
+        }
+        chosen = {"raid_level": "5+0", "size_gb": 10, "disk_type": "hdd", "interface_type": "sas", "number_of_physical_disks": 6}
+        hints = [{"size": "> 100"}, {"size": "> 100"}]
+        software = {
+            "raid_level": "1",
+            "size_gb": "MAX",
+            "controller": "software",
+            "physical_disks": hints,
+            "is_root_volume": True,
+        }
+        disks = [hardware, {**chosen, "share_physical_disks": True}, software]
+        self.call_node("PUT", "states/raid", {"logical_disks": disks}, status=204)
+        self.assertEqual({"logical_disks": disks}, self.call_node("GET", "states")["target_raid_config"])
+        wrong = {"raid_level": "1", "size_gb": 10, "disk_type": "tape"}
+        refused = self.request_node("PUT", "states/raid", {"logical_disks": [wrong]})
+        self.assert_refused(refused, 400, "logical_disks/0/disk_type: 'tape' is not valid", "hdd, ssd")
+
     def test_target_of_a_node_without_raid_interface_is_404(self) -> None:
         """The error names the interface and the remedy; clearing the target needs no interface."""
         self.change(raid_interface="no-raid")
@@ -29,7 +55,7 @@ class TestRAID(MachineAPITestCase):
     def test_logical_disk_properties_of_the_default_interface(self) -> None:
         """The route needs 1.12; a hardware type without RAID gets 404."""
         path = "/v1/drivers/{}/raid/logical_disk_properties"
-        self.assertIn("raid_level", self.get(path.format("fake-hardware"), version="1.12"))
+        self.assertEqual(dict(LOGICAL_DISK_PROPERTIES), self.get(path.format("fake-hardware"), version="1.12"))
         self.assert_refused(self.request("GET", path.format("fake-hardware"), version="1.11"), 406, "1.12")
         self.assert_refused(self.request("GET", path.format("ipmi")), 404, "no-raid")
         self.assert_refused(self.request("GET", path.format("nope")), 404, "nope")

@@ -381,6 +381,9 @@ class DuplicateSetting(BIOSInterface):
 class UncheckedRAID(RAIDInterface):
     """Accepts any RAID configuration."""
 
+    def validate_raid_config(self, task: Task, raid_config: Mapping[str, Any]) -> None:
+        """Accept everything."""
+
     def create_configuration(self, task: Task, *given: Any, **settings: Any) -> None:
         """Do nothing."""
 

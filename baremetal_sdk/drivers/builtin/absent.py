@@ -58,6 +58,10 @@ class NoRAID(RAIDInterface):
         """Raise NotSupported."""
         _refuse(task, self.kind)
 
+    def get_logical_disk_properties(self) -> Mapping[str, str]:
+        """Return no properties: the machine has no logical disks."""
+        return {}
+
     def validate_raid_config(self, task: Task, raid_config: Mapping[str, Any]) -> None:
         """Raise NotSupported."""
         _refuse(task, self.kind)

@@ -1,14 +1,17 @@
-"""Plan of RAID volumes: choice of drives and request bodies for logical disks, before any request is sent."""
+"""Plan of RAID volumes: choice of controllers and drives, and request bodies, before any request is sent."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Self
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from baremetal_interfaces import InvalidInput, Problem
+from baremetal_redfish.raid_controllers import Controller, Drive
 
 GIB = 1024**3
+_MAX_NAMED_DRIVES = 24
+"""Number of drives that an error describes."""
 
 
 class RAIDLevel(NamedTuple):
@@ -19,6 +22,7 @@ class RAIDLevel(NamedTuple):
 
 
 RAID_LEVELS: Mapping[str, RAIDLevel] = {
+    "JBOD": RAIDLevel("None", 1),
     "0": RAIDLevel("RAID0", 1),
     "1": RAIDLevel("RAID1", 2),
     "5": RAIDLevel("RAID5", 3),
@@ -27,78 +31,152 @@ RAID_LEVELS: Mapping[str, RAIDLevel] = {
     "5+0": RAIDLevel("RAID50", 6),
     "6+0": RAIDLevel("RAID60", 8),
 }
-"""RAID levels of the Bare Metal API that Redfish supports."""
-
-PROPERTIES = {
-    "size_gb": 'Size in GiB, or "MAX" for the whole capacity of the drives. Required.',
-    "raid_level": "RAID level: one of " + ", ".join(RAID_LEVELS) + ". Required.",
-    "is_root_volume": "Whether the machine boots from the disk. Only one disk may be the root volume.",
-    "volume_name": "Name of the logical disk.",
-    "number_of_physical_disks": "Number of drives; by default the minimum of the RAID level.",
-    "physical_disks": "Identifiers of the drives; by default the smallest free drives.",
-}
+"""RAID levels of the Bare Metal API that Redfish can express. It has no name for level 2."""
 
 
-@dataclass(frozen=True)
-class Controller:
-    """State of a storage controller, as far as a plan needs it.
-
-    *collection* is the path of its collection of volumes, and *volumes* are the paths of the existing ones. *drives* maps
-    the paths of its drives to their sizes in bytes. *used_drives* are the paths of the drives in existing volumes.
-    """
+class Creation(NamedTuple):
+    """A request that creates a volume: the path of the collection, and the body."""
 
     collection: str
-    raid_types: frozenset[str]
-    drives: Mapping[str, int]
-    used_drives: frozenset[str]
-    volumes: tuple[str, ...]
-
-    def without_volumes(self) -> Self:
-        """Return a copy in which all volumes are deleted and all drives are free."""
-        return replace(self, used_drives=frozenset(), volumes=())
+    body: dict[str, Any]
 
 
-def plan_volumes(disks: Sequence[Mapping[str, Any]], controller: Controller) -> list[dict[str, Any]]:
-    """Return the request bodies that create *disks*, in the same order.
+@dataclass
+class SharedDrives:
+    """Drives whose logical disks may share them. *free* is the number of bytes that are free on each of them."""
 
-    Raises InvalidInput if the controller does not support a RAID level, or too few drives of sufficient size are free.
-    """
-    free = {path: size for path, size in controller.drives.items() if path not in controller.used_drives}
-    bodies = []
-    for index, disk in enumerate(disks):
-        where = f"logical_disks/{index}"
-        level = RAID_LEVELS[disk["raid_level"]]
-        if controller.raid_types and level.raid_type not in controller.raid_types:
-            can = "the controller supports " + ", ".join(sorted(controller.raid_types))
+    drives: tuple[Drive, ...]
+    raid_type: str
+    free: int
+
+
+class _Allocator:
+    """The free drives of one controller while a plan is made."""
+
+    def __init__(self, controller: Controller) -> None:
+        self.controller = controller
+        self._free = [drive for drive in controller.drives if drive.path not in controller.used_drives]
+        self._shared: list[SharedDrives] = []
+
+    def allocate(self, where: str, disk: Mapping[str, Any], level: RAIDLevel) -> tuple[Drive, ...]:
+        """Return the drives for *disk*, which then are in use. Raises InvalidInput if no drives satisfy it."""
+        types = self.controller.raid_types
+        if types and level.raid_type not in types:
+            can = "the controller supports " + ", ".join(sorted(types))
             raise InvalidInput([Problem(f"{where}/raid_level", f"{disk['raid_level']} is not supported", can)])
-        drives = _choose_drives(where, disk, level, free)
-        for path in drives:
-            del free[path]
-        bodies.append(_build_body(disk, level, drives))
-    return bodies
+        named = disk.get("physical_disks")
+        count = len(named) if named else disk.get("number_of_physical_disks") or level.min_drives
+        size = 0 if disk["size_gb"] == "MAX" else _compute_drive_share(disk["size_gb"] * GIB, level, count)
+        is_shared = bool(disk.get("share_physical_disks"))
+        if is_shared:
+            for shared in self._shared:
+                fits = shared.raid_type == level.raid_type and shared.free >= max(size, 1) and len(shared.drives) == count
+                if fits and all(_is_wanted(drive, disk) for drive in shared.drives):
+                    shared.free -= size or shared.free
+                    return shared.drives
+        chosen = self._choose(where, disk, size, count)
+        self._free = [drive for drive in self._free if drive not in chosen]
+        if is_shared:
+            smallest = min(drive.size for drive in chosen)
+            self._shared.append(SharedDrives(chosen, level.raid_type, smallest - (size or smallest)))
+        return chosen
 
+    def _choose(self, where: str, disk: Mapping[str, Any], size: int, count: int) -> tuple[Drive, ...]:
+        """Return *count* free drives that satisfy *disk* and hold *size* bytes each: the named ones, or the smallest."""
+        wanted = list(self._free)
+        if disk.get("physical_disks"):
+            wanted = self._find_named(where, disk["physical_disks"])
+        for name, read in _CRITERIA.items():
+            if name not in disk:
+                continue
+            matching = [drive for drive in wanted if read(drive) == disk[name]]
+            if len(matching) < count:
+                needed = f"{count} drives of this kind are needed; free are {_describe_drives(wanted)}"
+                raise InvalidInput([Problem(f"{where}/{name}", f"{disk[name]!r} is not satisfied", needed)])
+            wanted = matching
+        fitting = sorted((drive for drive in wanted if drive.size >= size), key=lambda drive: (drive.size, drive.path))
+        if len(fitting) < count:
+            allowed = f"{count} drives of sufficient size are needed, and {len(fitting)} are free: {_describe_drives(wanted)}"
+            raise InvalidInput([Problem(where, "not enough drives", allowed)])
+        return tuple(wanted) if disk.get("physical_disks") else tuple(fitting[:count])
 
-def _choose_drives(where: str, disk: Mapping[str, Any], level: RAIDLevel, free: Mapping[str, int]) -> list[str]:
-    named = disk.get("physical_disks")
-    if named:
-        by_name = {path.rpartition("/")[2]: path for path in free}
-        missing = [name for name in named if name not in by_name]
+    def _find_named(self, where: str, names: Sequence[str]) -> list[Drive]:
+        by_name = {name: drive for drive in self._free for name in drive.names}
+        missing = [name for name in names if name not in by_name]
         if missing:
-            allowed = "the free drives are " + (", ".join(sorted(by_name)) or "none")
+            allowed = f"free are {_describe_drives(self._free)}"
             raise InvalidInput([Problem(f"{where}/physical_disks", f"{', '.join(missing)} are not available", allowed)])
-        return [by_name[name] for name in named]
-    count = disk.get("number_of_physical_disks") or level.min_drives
-    size = 0 if disk["size_gb"] == "MAX" else _compute_drive_share(disk["size_gb"] * GIB, level, count)
-    fitting = sorted((path for path, room in free.items() if room >= size), key=lambda path: (free[path], path))
-    if len(fitting) < count:
-        allowed = f"{count} drives of sufficient size are needed, and {len(fitting)} are free"
-        raise InvalidInput([Problem(where, "not enough drives", allowed)])
-    return fitting[:count]
+        drives = [by_name[name] for name in names]
+        if len({drive.path for drive in drives}) < len(drives):
+            raise InvalidInput([Problem(f"{where}/physical_disks", f"{', '.join(names)} repeat a drive", "name each drive once")])
+        return drives
+
+
+_CRITERIA = {"disk_type": lambda drive: drive.disk_type, "interface_type": lambda drive: drive.interface_type}
+"""Property of a logical disk -> the value of a drive that has to equal it."""
+
+
+def _is_wanted(drive: Drive, disk: Mapping[str, Any]) -> bool:
+    """Return whether *drive* satisfies the type, the interface and the identifiers in *disk*."""
+    named = disk.get("physical_disks")
+    if named and not any(name in drive.names for name in named):
+        return False
+    return all(name not in disk or read(drive) == disk[name] for name, read in _CRITERIA.items())
+
+
+def plan_volumes(disks: Sequence[Mapping[str, Any]], controllers: Sequence[Controller]) -> list[Creation]:
+    """Return the requests that create *disks*, in the same order.
+
+    A disk is created on the controller that it names, or else on the first one that satisfies it. Raises InvalidInput with
+    the value that no controller satisfies, and with what the controllers have.
+    """
+    allocators = [_Allocator(controller) for controller in controllers]
+    return [_plan_volume(f"logical_disks/{index}", disk, allocators) for index, disk in enumerate(disks)]
+
+
+def _plan_volume(where: str, disk: Mapping[str, Any], allocators: Sequence[_Allocator]) -> Creation:
+    level = RAID_LEVELS[disk["raid_level"]]
+    candidates = _select_controllers(where, disk, allocators)
+    problems: list[Problem] = []
+    for allocator in candidates:
+        try:
+            drives = allocator.allocate(where, disk, level)
+        except InvalidInput as exc:
+            prefix = f"controller {allocator.controller.label}: " if len(candidates) > 1 else ""
+            problems += [problem._replace(allowed=f"{prefix}{problem.allowed}") for problem in exc.problems]
+        else:
+            return Creation(allocator.controller.collection, _build_body(disk, level, drives))
+    raise InvalidInput(problems)
+
+
+def _select_controllers(where: str, disk: Mapping[str, Any], allocators: Sequence[_Allocator]) -> Sequence[_Allocator]:
+    """Return the allocators of the controller that *disk* names, or all. Raises InvalidInput for an unknown controller."""
+    name = disk.get("controller")
+    if name is None:
+        return allocators
+    found = [allocator for allocator in allocators if name in allocator.controller.names]
+    if not found:
+        has = "the machine has " + ", ".join(allocator.controller.label for allocator in allocators)
+        raise InvalidInput([Problem(f"{where}/controller", f"{name!r} is not a RAID controller of this machine", has)])
+    return found
+
+
+def _describe_drives(drives: Sequence[Drive]) -> str:
+    if not drives:
+        return "no drives"
+    more = f", and {len(drives) - _MAX_NAMED_DRIVES} more" if len(drives) > _MAX_NAMED_DRIVES else ""
+    return ", ".join(map(_describe_drive, sorted(drives, key=lambda drive: drive.path)[:_MAX_NAMED_DRIVES])) + more
+
+
+def _describe_drive(drive: Drive) -> str:
+    kind = f"{drive.disk_type or 'unknown type'}, {drive.interface_type or 'unknown interface'}"
+    return f"{drive.label} ({kind}, {drive.size // GIB} GiB)"
 
 
 def _compute_drive_share(size: int, level: RAIDLevel, count: int) -> int:
     """Return the bytes that each of *count* drives must hold for a logical disk of *size* bytes of this RAID level."""
     data_drives = {
+        "None": count,
         "RAID0": count,
         "RAID1": 1,
         "RAID5": count - 1,
@@ -111,8 +189,9 @@ def _compute_drive_share(size: int, level: RAIDLevel, count: int) -> int:
     return (size + drives - 1) // drives
 
 
-def _build_body(disk: Mapping[str, Any], level: RAIDLevel, drives: Sequence[str]) -> dict[str, Any]:
-    body: dict[str, Any] = {"RAIDType": level.raid_type, "Links": {"Drives": [{"@odata.id": path} for path in drives]}}
+def _build_body(disk: Mapping[str, Any], level: RAIDLevel, drives: Sequence[Drive]) -> dict[str, Any]:
+    links = [{"@odata.id": drive.path} for drive in drives]
+    body: dict[str, Any] = {"RAIDType": level.raid_type, "Links": {"Drives": links}}
     if disk["size_gb"] != "MAX":
         body["CapacityBytes"] = disk["size_gb"] * GIB
     if disk.get("volume_name"):
@@ -120,22 +199,24 @@ def _build_body(disk: Mapping[str, Any], level: RAIDLevel, drives: Sequence[str]
     return body
 
 
-def check_drives(field: str, disk: Mapping[str, Any]) -> list[Problem]:
-    """Return the problems of the number and the identifiers of drives that *disk*, a logical disk with a valid level, names.
+def find_drive_problems(field: str, disk: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield the problems of the number and the identifiers of drives of *disk*, a logical disk with a valid level.
 
-    *field* is its path in the error.
+    *field* is its path in the error. Values of a wrong type are skipped.
     """
-    problems: list[Problem] = []
     level, named = disk["raid_level"], disk.get("physical_disks")
-    if named is not None and not (isinstance(named, list | tuple) and all(isinstance(name, str) for name in named)):
-        problems.append(Problem(f"{field}/physical_disks", f"{named!r} is not valid", "a list of identifiers"))
-        named = None
+    count = disk.get("number_of_physical_disks")
+    if isinstance(named, list | tuple) and any(isinstance(item, Mapping) for item in named):
+        allowed = "give identifiers of drives; hints select drives for software RAID only"
+        yield Problem(f"{field}/physical_disks", f"{named!r} is not supported", allowed)
+        return
     minimum = RAID_LEVELS[level].min_drives
-    count = len(named) if named else disk.get("number_of_physical_disks", minimum)
-    if not _is_count(count) or count < minimum:
-        problems.append(Problem(field, f"{count!r} drives are too few", f"level {level} needs {minimum} or more"))
-    return problems
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+    needs = f"level {level} needs {minimum} or more"
+    if isinstance(named, list | tuple) and named:
+        if len(named) < minimum:
+            yield Problem(f"{field}/physical_disks", f"{len(named)} drives are too few", needs)
+        if isinstance(count, int) and count != len(named):
+            allowed = f"physical_disks names {len(named)}"
+            yield Problem(f"{field}/number_of_physical_disks", f"{count!r} is not the number of named drives", allowed)
+    elif isinstance(count, int) and count < minimum:
+        yield Problem(f"{field}/number_of_physical_disks", f"{count!r} drives are too few", needs)

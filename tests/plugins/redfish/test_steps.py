@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from typing import Any
 
 from baremetal_fake import Account, Inventory, Rack
@@ -128,16 +130,42 @@ class TestRAID(StepTestCase):
         service = self.machines()
         self.step_task(service, {"logical_disks": [MIRROR]}).call("raid", "create_configuration")
         for disk, word in (
+            ({"size_gb": 10, "raid_level": "JBOD"}, "logical_disks/0/raid_level: JBOD is not supported"),
+            ({"size_gb": 10, "raid_level": "2"}, "logical_disks/0/raid_level: '2' is not valid"),
+            ({"size_gb": 10, "raid_level": "1", "controller": "RAID.7"}, "'RAID.7' is not a RAID controller.*the machine has 1"),
+            ({"size_gb": 10, "raid_level": "1", "disk_type": "hdd"}, "'hdd' is not satisfied.*disk0 .ssd, sas, 480 GiB"),
+            ({"size_gb": 10, "raid_level": "1", "interface_type": "sata"}, "logical_disks/0/interface_type: 'sata' is not"),
+            ({"size_gb": 10, "raid_level": "1", "controller": "1", "physical_disks": [{}, {}]}, "for software RAID"),
+            ({"size_gb": 10, "raid_level": "5", "controller": "1", "physical_disks": ["disk0", "disk1"]}, "2 drives are too few"),
+            ({"size_gb": 10, "raid_level": "1", "controller": "1", "physical_disks": ["disk0", "disk0"]}, "name each drive once"),
+            (
+                {"size_gb": 1, "raid_level": "0", "controller": "1", "physical_disks": ["disk0"], "number_of_physical_disks": 2},
+                "number_of_physical_disks: 2 is not the number",
+            ),
             ({"size_gb": 10, "raid_level": "6", "number_of_physical_disks": 7}, "enough drives"),
             ({"size_gb": 1000, "raid_level": "1"}, "enough drives"),
             ({"size_gb": 10, "raid_level": "5+0"}, "the controller supports RAID0"),
-            ({"size_gb": 10, "raid_level": "1", "physical_disks": ["disk0", "disk9"]}, "disk9"),
+            ({"size_gb": 10, "raid_level": "1", "controller": "1", "physical_disks": ["disk0", "disk9"]}, "disk9"),
             ({"size_gb": 10, "raid_level": "7"}, "raid_level"),
         ):
             task = self.step_task(service, {"logical_disks": [disk]})
             refused = self.assertRaises(InvalidInput, task.call, "raid", "create_configuration", delete_existing=True)
-            self.assertIn(word, str(refused))
+            self.assertTrue(re.search(word, str(refused)), str(refused))
         self.assertEqual(1, len(service.machine().raid))
+
+    def test_drives_are_selected_by_type_interface_and_name(self) -> None:
+        """Only drives that the BMC reports with the requested type and interface are used; a controller has several names."""
+        service = self.machines()
+        disks = service.machine().inventory.disks
+        disks = tuple(dataclasses.replace(disk, rotational=index >= 4) for index, disk in enumerate(disks))
+        service.machine().inventory = dataclasses.replace(service.machine().inventory, disks=disks)
+        target = [
+            {"size_gb": 10, "raid_level": "1", "disk_type": "hdd", "interface_type": "sas", "controller": "Disk controller"},
+            {"size_gb": 10, "raid_level": "1", "controller": "1", "physical_disks": ["disk3", "disk1"]},
+        ]
+        self.step_task(service, {"logical_disks": target}).call("raid", "create_configuration")
+        made = [list(volume["drives"]) for volume in service.machine().raid]
+        self.assertEqual([["disk4", "disk5"], ["disk3", "disk1"]], made)
 
     def test_root_and_other_volumes_are_created_separately(self) -> None:
         """Only the requested volumes are created, in place of the existing ones if that is requested."""

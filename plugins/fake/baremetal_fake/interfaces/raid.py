@@ -2,21 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from baremetal_fake.access import MachineAccess
-from baremetal_interfaces import Argument, InvalidInput, Phase, RAIDInterface, Task, find_raid_problems, step
+from baremetal_interfaces import Argument, Phase, RAIDInterface, Task, step
 
-LEVELS = ("JBOD", "0", "1", "2", "5", "6", "1+0", "5+0", "6+0")
-"""RAID levels of the Bare Metal API that the interface accepts."""
-
-_PROPERTIES = {
-    "size_gb": 'Size in GiB, or "MAX" for the remaining space. Required.',
-    "raid_level": "RAID level: one of " + ", ".join(LEVELS) + ". Required.",
-    "is_root_volume": "Whether the machine boots from the logical disk. Only one logical disk may be the root volume.",
-    "volume_name": "Name of the logical disk.",
-}
 _ARGUMENTS = {
     "create_root_volume": Argument("Whether to create the root volume; default: true."),
     "create_nonroot_volumes": Argument("Whether to create the other volumes; default: true."),
@@ -25,17 +13,7 @@ _ARGUMENTS = {
 
 
 class FakeRAID(MachineAccess, RAIDInterface):
-    """RAID interface ``fake``, which only records the logical disks of a simulated machine."""
-
-    def get_logical_disk_properties(self) -> Mapping[str, str]:
-        """Return the descriptions of the properties of a logical disk, by property name."""
-        return dict(_PROPERTIES)
-
-    def validate_raid_config(self, task: Task, raid_config: Mapping[str, Any]) -> None:
-        """Raise InvalidInput with all problems of *raid_config*, the target configuration of a node."""
-        problems = find_raid_problems(raid_config, levels=LEVELS, properties=_PROPERTIES)
-        if problems:
-            raise InvalidInput(problems)
+    """RAID interface ``fake``, which only records the logical disks of a simulated machine. It accepts each valid value."""
 
     @step(phase=Phase.CLEAN, arguments=_ARGUMENTS)
     @step(phase=Phase.DEPLOY, arguments=_ARGUMENTS)
