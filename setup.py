@@ -79,9 +79,11 @@ ENTRY_POINTS = {
     ],
     "baremetal.interfaces.raid": [
         "no-raid = baremetal_sdk.drivers.builtin.absent:NoRAID",
+        "agent = baremetal_sdk.drivers.builtin.agent:AgentRAID",
     ],
     "baremetal.interfaces.rescue": [
         "no-rescue = baremetal_sdk.drivers.builtin.absent:NoRescue",
+        "agent = baremetal_sdk.drivers.builtin.agent:AgentRescue",
     ],
     "baremetal.interfaces.storage": [
         "noop = baremetal_sdk.drivers.builtin.noop:NoopStorage",

@@ -51,9 +51,15 @@ def examine_plugins(config: ConductorConfig, drivers: DriverCatalog | Configurat
             )
         else:
             yield warn("plugins", description, "repair, update or uninstall the distribution of the plugin")
+    for hardware_type, kind, name in drivers.list_unanswered():
+        yield warn(
+            "plugins",
+            f"hardware type '{hardware_type}' lists the {kind} interface '{name}', which no installed plugin provides",
+            f"install the plugin with '{name}', or update the plugin with '{hardware_type}'",
+        )
     if not drivers.list_hardware_types():
         yield fail("plugins", "no hardware type is available", "install a plugin, such as baremetal-redfish")
-    elif not drivers.failures:
+    elif not drivers.failures and not drivers.list_unanswered():
         yield ok("plugins", f"all plugins were loaded; hardware types: {', '.join(drivers.list_hardware_types())}")
 
 

@@ -32,6 +32,7 @@ class DriverCatalog:
         log_failures(self.failures[len(plugins.failures) :])
         self._types = self._select_types(plugins)
         self._offers = {name: self._list_offer(name, cls) for name, cls in self._types.items()}
+        self._unanswered = tuple(_find_unanswered(self._types, plugins))
         self._drop_incomplete(plugins)
         self._composed: dict[tuple[str, ...], Driver] = {}
 
@@ -107,6 +108,13 @@ class DriverCatalog:
             self._interfaces[kind][name] for kind in Kind for name in self.list_interfaces(hardware_type, kind)
         )
         return [*info_types, SlotsInfo]
+
+    def list_unanswered(self) -> tuple[tuple[str, Kind, str], ...]:
+        """Return the interfaces that no installed plugin provides although a hardware type lists them.
+
+        Each is a tuple of hardware type, kind and name. Nodes cannot select them.
+        """
+        return self._unanswered
 
     def describe(self) -> dict[str, dict[str, dict[str, Any]]]:
         """Return default and enabled interfaces by hardware type and kind, for the conductor's record in the store."""
@@ -219,6 +227,15 @@ def find_kind_with(driver: Driver, connector: type[Connector[Any]]) -> Kind:
 def get_interface_names(record: Any) -> dict[str, str | None]:
     """Return the interface names in a node's record by kind. None stands for the default."""
     return {str(kind): getattr(record, f"{kind}_interface") for kind in Kind}
+
+
+def _find_unanswered(types: Mapping[str, type[HardwareType]], plugins: Plugins) -> Iterable[tuple[str, Kind, str]]:
+    failed = {(failure.group, failure.name) for failure in plugins.failures}
+    for hardware_type, cls in types.items():
+        for kind in Kind:
+            for name in cls.supported(kind):
+                if name not in plugins.interfaces[kind] and (f"{INTERFACES}{kind}", name) not in failed:
+                    yield hardware_type, kind, name
 
 
 def _plugin_options(cls: type[Interface], name: str, sections: Mapping[str, Mapping[str, str]]) -> Any:

@@ -12,10 +12,12 @@ from baremetal_interfaces import (
     BareMetalError,
     DriverError,
     Inspection,
+    InvalidInput,
     Kind,
     NotSupported,
     Phase,
     PowerState,
+    Problem,
     UnexpectedAnswer,
 )
 from baremetal_interfaces.redaction import redact_text
@@ -198,6 +200,8 @@ class StateHandlers:
     def _clean(self, task: NodeTask) -> None:
         """Do the work of ``cleaning``: run the requested steps of a manual cleaning, or else the automatic steps."""
         is_manual = task.record.target_provision_state == states.MANAGEABLE
+        if not is_manual:
+            check_automated_cleaning(task)
         if not is_manual and task.record.run_id is None:
             if not _wants_automated_cleaning(task):
                 transitions.follow_event(task, _event_after_cleaning(task), last=True)
@@ -313,6 +317,19 @@ def _wants_automated_cleaning(task: NodeTask) -> bool:
     """Return whether the node is cleaned automatically, by its field ``automated_clean`` or else the conductor's option."""
     own = task.record.automated_clean
     return task.options.automated_clean if own is None else own
+
+
+def check_automated_cleaning(task: NodeTask) -> None:
+    """Raise ``InvalidInput`` if the node has to be cleaned automatically and its driver cannot do that.
+
+    A node whose field ``automated_clean`` is true needs an automatic clean step: its client relies on a cleaned machine.
+    """
+    if not _wants_automated_cleaning(task):
+        return
+    task.call(Kind.DEPLOY, "validate_cleaning")
+    if task.record.automated_clean and not steps.automatic_steps(task.driver, Phase.CLEAN):
+        wrong = f"nothing would be cleaned: the interfaces of driver {task.record.driver!r} declare no automatic clean step"
+        raise InvalidInput([Problem("automated_clean", wrong, "set automated_clean=false, and clean the machine yourself")])
 
 
 def _automated_cleaning_changes(task: NodeTask) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from baremetal_sdk.concurrency.pool import Lane
 from baremetal_sdk.errors import InvalidStateRequested, NodeInMaintenance, NodeProtected, NoFreeWorker
 from baremetal_sdk.provisioning import rescue, steps, templates_and_runbooks, transitions
 from baremetal_sdk.provisioning.resuming import StepResumer
-from baremetal_sdk.provisioning.state_handlers import StateHandlers
+from baremetal_sdk.provisioning.state_handlers import StateHandlers, check_automated_cleaning
 from baremetal_sdk.provisioning.step_entry import StepRequest
 from baremetal_sdk.rpc.registry import rpc_method
 from baremetal_sdk.store.protocol import Store
@@ -89,6 +89,8 @@ class Provisioning:
             return rescue.start_changes(task, arguments.get("rescue_password"))
         if verb.event in ("deploy", "rebuild"):
             return self._build_deployment(task, arguments)
+        if verb.event == "provide":
+            check_automated_cleaning(task)
         if verb.event == "manage" and task.record.fault == transitions.CLEAN_FAILURE:
             # "manage" is the operator's statement that the cause of the failed cleaning is gone.
             return {"maintenance": False, "maintenance_reason": None, "fault": None}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from baremetal_sdk.errors import DriverNotFound
+from tests.api.machines import MachineAPITestCase
 from tests.fixtures.api import PROPERTIES, APITestCase
 
 
@@ -99,3 +100,34 @@ class TestConductors(APITestCase):
         self.assertNotIn("next", rest)
         self.assert_refused(self.request("GET", "/v1/conductors?marker=nope"), 400, "marker")
         self.assert_refused(self.request("GET", "/v1/conductors?sort_key=alive"), 400, "sort_key")
+
+
+class TestInterfacesThatClientsSend(MachineAPITestCase):
+    """Creation requests of other clients, with the installed plugins."""
+
+    def test_names_of_other_clients_are_accepted(self) -> None:
+        """Nodes of gophercloud with an agent, and all Dell hosts of Metal3, can be created and show their interfaces."""
+        agent = {"boot_interface": "ipxe", "raid_interface": "agent", "rescue_interface": "agent", "deploy_interface": "direct"}
+        virtual_media = {"boot_interface": "idrac-redfish-virtual-media", "inspect_interface": "agent"}
+        kinds = ("bios", "management", "power", "raid", "vendor")
+        dell = {f"{kind}_interface": "idrac-redfish" for kind in kinds}
+        for driver, interfaces in (
+            ("ipmi", agent),
+            ("redfish", agent),
+            ("fake-hardware", agent),
+            ("idrac", {**dell, **virtual_media, "firmware_interface": "redfish"}),
+            ("idrac", {**dell, "boot_interface": "ipxe", "inspect_interface": "idrac-redfish", "raid_interface": "no-raid"}),
+        ):
+            node = self.get(f"/v1/nodes/{self.create_node(driver=driver, **interfaces)}")
+            self.assertEqual(interfaces, {name: node[name] for name in interfaces})
+
+    def test_automated_cleaning_without_an_agent_is_refused(self) -> None:
+        """The response of provide names the setting with which the node becomes available."""
+        self.change(deploy_interface="direct")
+        self.run_verbs("manage")
+        provide = {"target": "provide"}
+        refused = self.request_node("PUT", "states/provision", provide)
+        self.assert_refused(refused, 400, "automated cleaning with 'direct' needs an agent", "automated_clean=false")
+        self.change(automated_clean=False)
+        self.call_node("PUT", "states/provision", provide, status=202)
+        self.assertEqual("available", self.record().provision_state)

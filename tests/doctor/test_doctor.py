@@ -14,6 +14,7 @@ from typing import Any
 from fixtures import FakeLogger, TempDir
 from testtools.matchers import Contains, MatchesRegex
 
+from baremetal_interfaces import Kind
 from baremetal_sdk import Conductor, ConductorConfig
 from baremetal_sdk.config import APIConfig, ConductorOptions, DatabaseConfig
 from baremetal_sdk.doctor import Finding, Outcome, Process, examine
@@ -123,6 +124,14 @@ class TestPlugins(DoctorCase):
         self.assert_finds(Outcome.WARN, "acme .*ImportError: no acmelib", self.find("plugins", conductor=conductor))
         wanted = dataclasses.replace(self.config, enabled_hardware_types=("acme",))
         self.assert_finds(Outcome.FAIL, "acme .*ImportError: no acmelib", self.find("plugins", wanted, conductor))
+
+    def test_listed_interface_without_a_plugin_is_a_warning(self) -> None:
+        """The finding names the hardware type, the kind and the interface."""
+        plugins = discover()
+        del plugins.interfaces[Kind.RESCUE]["agent"]
+        conductor = self.conductor(handed_in={"plugins": plugins})
+        finding = self.find("plugins", conductor=conductor)
+        self.assert_finds(Outcome.WARN, "hardware type '.*' lists the rescue interface 'agent'", finding)
 
     def test_an_enabled_plugin_that_is_not_installed_is_a_failure(self) -> None:
         """The finding names the option and the missing plugin."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -10,8 +11,11 @@ from testtools import ExpectedException, TestCase
 from baremetal_interfaces import HardwareType, InvalidInput, Kind, PowerInterface, PowerState
 from baremetal_sdk.config import ConductorConfig
 from baremetal_sdk.drivers.catalog import DriverCatalog
-from baremetal_sdk.drivers.loader import Plugins, discover
+from baremetal_sdk.drivers.loader import LoadFailure, Plugins, discover
 from baremetal_sdk.errors import ConfigurationError, DriverNotFound
+
+IDRAC_KINDS = (Kind.POWER, Kind.MANAGEMENT, Kind.BOOT, Kind.INSPECT, Kind.BIOS, Kind.RAID, Kind.VENDOR)
+"""The kinds for which Ironic's hardware type idrac has interfaces of its own."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,41 @@ class CatalogCase(TestCase):
         return DriverCatalog(self.plugins(), ConductorConfig(**config))
 
 
+class TestInstalledTypes(TestCase):
+    """The hardware types of this repository."""
+
+    def test_each_listed_interface_has_an_entry_point(self) -> None:
+        """A client can select every interface that a hardware type lists."""
+        installed = importlib.metadata.entry_points()
+        plugins = discover()
+        self.assertLess({"fake-hardware", "idrac", "ipmi", "redfish"}, {*plugins.hardware_types, "other"})
+        for name, hardware_type in plugins.hardware_types.items():
+            for kind in Kind:
+                offered = installed.select(group=f"baremetal.interfaces.{kind}").names
+                self.assertEqual(set(), {*hardware_type.supported(kind)} - offered, f"{kind} interfaces of {name}")
+        self.assertEqual((), DriverCatalog(plugins, ConductorConfig()).list_unanswered())
+
+    def test_idrac_lists_the_names_of_ironic(self) -> None:
+        """Each ``idrac-`` interface is the one of Redfish, and it is the default of its kind."""
+        plugins = discover()
+        drivers = DriverCatalog(plugins, ConductorConfig())
+        names = {kind: f"idrac-redfish{'-virtual-media' if kind is Kind.BOOT else ''}" for kind in IDRAC_KINDS}
+        for kind, name in names.items():
+            self.assertEqual(name, drivers.default_interface("idrac", kind))
+            self.assertIs(plugins.interfaces[kind][name], plugins.interfaces[kind][name.removeprefix("idrac-")])
+        self.assertEqual("redfish", drivers.default_interface("idrac", Kind.FIRMWARE))
+
+
 class TestOffers(CatalogCase):
+    def test_listed_interface_without_a_plugin_is_reported(self) -> None:
+        """An interface that is installed and not enabled, or that failed to load, has other reports."""
+        self.assertEqual((("acme", Kind.POWER, "not-installed"),), self.drivers().list_unanswered())
+        narrow = self.drivers(enabled_interfaces={"raid": ("no-raid",)})
+        self.assertEqual((("acme", Kind.POWER, "not-installed"),), narrow.list_unanswered())
+        broken = self.plugins()
+        broken.failures.append(LoadFailure("baremetal.interfaces.power", "not-installed", "ImportError: acmelib"))
+        self.assertEqual((), DriverCatalog(broken, ConductorConfig()).list_unanswered())
+
     def test_implementations_are_offered_in_order_of_preference(self) -> None:
         """A hardware type offers its installed implementations in its order, and then those that attach themselves."""
         self.assertEqual(("acme", "attached"), self.drivers().list_interfaces("acme", Kind.POWER))

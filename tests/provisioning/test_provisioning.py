@@ -119,6 +119,42 @@ class TestLifecycle(MachinesCase):
         self.assertIsNone(record.instance_uuid)
         self.assertEqual({}, record.instance_info)
 
+    def test_automated_cleaning_without_an_agent_is_refused(self) -> None:
+        """A node that only an agent can clean does not become available as if it were clean, before and after an instance."""
+        conductor = self.conductor()
+        for name in ("direct", "custom-agent"):
+            node = self.enroll(conductor, name, deploy_interface=name)
+            provision(conductor, node.uuid, "manage")
+            with ExpectedException(InvalidInput, f"deploy_interface: automated cleaning with '{name}'.*automated_clean=false"):
+                conductor.rpc.call("change_provision_state", node=node.uuid, verb="provide")
+            self.assertEqual("manageable", conductor.store.node(node.uuid).provision_state)
+            record = provision(conductor, node.uuid, "adopt", "undeploy")
+            self.assertEqual("clean failed", record.provision_state)
+            self.assertIn("automated_clean=false", record.last_error or "")
+            conductor.rpc.call("update_node", node=node.uuid, changes={"automated_clean": False})
+            record = provision(conductor, node.uuid, "manage", "provide")
+            self.assertEqual("available", record.provision_state)
+
+    def test_requested_cleaning_without_steps_is_refused(self) -> None:
+        """automated_clean=true on a node needs an automatic clean step. The default of the service does not."""
+        conductor = self.conductor()
+        node = self.enroll(conductor, deploy_interface="ramdisk", automated_clean=True)
+        provision(conductor, node.uuid, "manage")
+        with ExpectedException(InvalidInput, "automated_clean: nothing would be cleaned.*set automated_clean=false"):
+            conductor.rpc.call("change_provision_state", node=node.uuid, verb="provide")
+        conductor.rpc.call("update_node", node=node.uuid, changes={"automated_clean": None})
+        self.assertEqual("available", provision(conductor, node.uuid, "provide").provision_state)
+
+    def test_manual_cleaning_needs_no_agent(self) -> None:
+        """Steps that the BMC does run with each deploy interface."""
+        conductor = self.conductor()
+        node = self.enroll(conductor, deploy_interface="direct")
+        provision(conductor, node.uuid, "manage")
+        steps = [{"interface": "bios", "step": "factory_reset"}]
+        conductor.rpc.call("change_provision_state", node=node.uuid, verb="clean", arguments={"clean_steps": steps})
+        record = wait_for(conductor, node.uuid, "manageable")
+        self.assertIsNone(record.last_error)
+
     def test_automated_cleaning_can_be_disabled(self) -> None:
         """With automated_clean disabled, a node becomes available without clean steps."""
         conductor = self.conductor(automated_clean=False)
@@ -183,7 +219,7 @@ class TestRefusedVerbs(MachinesCase):
     def test_deploy_interface_that_needs_an_agent_is_refused(self) -> None:
         """A deploy interface that needs an agent can be selected, but a deployment with it is refused."""
         conductor = self.conductor()
-        node = self.enroll(conductor, deploy_interface="direct")
+        node = self.enroll(conductor, deploy_interface="direct", automated_clean=False)
         provision(conductor, node.uuid, "manage", "provide")
         with ExpectedException(InvalidInput, ".*needs an agent.*"):
             conductor.rpc.call("change_provision_state", node=node.uuid, verb="active")

@@ -34,6 +34,13 @@ class DeployInterface(Interface):
     def take_over(self, task: Task) -> None:
         """Create on this conductor the resources that another conductor held for the deployed machine."""
 
+    def validate_cleaning(self, task: Task) -> None:
+        """Raise :class:`~baremetal_interfaces.errors.InvalidInput` if the interface cannot do automated cleaning.
+
+        The runtime calls this before it makes a node available, and before automated cleaning after a deployment. By default
+        cleaning is possible. New in contract 1.4.
+        """
+
     def prepare_cleaning(self, task: Task) -> Wait | None:
         """Prepare the machine for the clean steps.
 

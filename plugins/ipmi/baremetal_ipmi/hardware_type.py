@@ -13,4 +13,6 @@ class IPMIHardware(HardwareType):
     boot = ("ipxe", "pxe")
     deploy = ("ramdisk", "direct", "custom-agent")
     inspect = ("no-inspect", "agent")
+    raid = ("no-raid", "agent")
+    rescue = ("no-rescue", "agent")
     vendor = ("ipmitool", "ipmi", "no-vendor")

@@ -1,4 +1,4 @@
-"""The hardware type ``redfish``."""
+"""The hardware types ``redfish`` and ``idrac``."""
 
 from __future__ import annotations
 
@@ -9,10 +9,22 @@ class RedfishHardware(HardwareType):
     """Any machine whose BMC supports Redfish."""
 
     power = ("redfish",)
-    management = ("redfish",)
+    management = ("redfish", "noop")
     boot = ("redfish-virtual-media", "ipxe", "pxe")
     inspect = ("redfish", "no-inspect", "agent")
     bios = ("redfish", "no-bios")
     raid = ("redfish", "no-raid", "agent")
     firmware = ("redfish", "no-firmware")
     vendor = ("redfish", "no-vendor")
+
+
+class IDRACHardware(RedfishHardware):
+    """Dell machines whose iDRAC supports Redfish. The ``idrac-`` interfaces are those of Redfish with Ironic's names."""
+
+    power = ("idrac-redfish", "redfish")
+    management = ("idrac-redfish",)
+    boot = ("idrac-redfish-virtual-media", "ipxe", "pxe")
+    inspect = ("idrac-redfish", "no-inspect", "agent")
+    bios = ("idrac-redfish", "redfish", "no-bios")
+    raid = ("idrac-redfish", "no-raid", "agent")
+    vendor = ("idrac-redfish", "redfish", "no-vendor")

@@ -17,7 +17,7 @@ from baremetal_interfaces import (
     PowerStateFailure,
     Task,
 )
-from baremetal_sdk.drivers.builtin.agent import AgentInspect, CustomAgentDeploy, DirectDeploy
+from baremetal_sdk.drivers.builtin.agent import AgentInspect, AgentRAID, AgentRescue, CustomAgentDeploy, DirectDeploy
 from baremetal_sdk.drivers.builtin.network_boot import PXEBoot
 from baremetal_sdk.drivers.builtin.ramdisk import RamdiskDeploy
 from tests.drivers.builtin.machine import Machine
@@ -121,6 +121,36 @@ class TestAgentNames(TestCase):
         self.assertRaises(NotSupported, machine.task(deploy=DirectDeploy()).call, Kind.DEPLOY, "deploy")
         self.assertRaises(NotSupported, machine.task(inspect=AgentInspect()).call, Kind.INSPECT, "inspect")
         self.assertEqual([], machine.history)
+
+    def test_automated_cleaning_is_refused(self) -> None:
+        """The error names the setting with which the node becomes available without cleaning."""
+        for cls in (DirectDeploy, CustomAgentDeploy):
+            task = Machine().task(deploy=cls())
+            error = self.assertRaises(InvalidInput, task.call, Kind.DEPLOY, "validate_cleaning")
+            self.assertIn("automated_clean=false", str(error))
+        Machine().task(deploy=RamdiskDeploy()).call(Kind.DEPLOY, "validate_cleaning")
+
+    def test_raid_stores_targets_and_refuses_steps(self) -> None:
+        """A target for software RAID is checked against the vocabulary; the error of a step names the interface."""
+        task = Machine().task(raid=AgentRAID())
+        drives = [{"size": "> 100"}, {"size": "> 100"}]
+        disk = {"size_gb": "MAX", "raid_level": "1", "controller": "software", "physical_disks": drives}
+        task.call(Kind.RAID, "validate_raid_config", {"logical_disks": [disk]})
+        wrong = {"logical_disks": [{**disk, "disk_type": "tape"}]}
+        self.assertRaises(InvalidInput, task.call, Kind.RAID, "validate_raid_config", wrong)
+        for name in ("create_configuration", "delete_configuration"):
+            error = self.assertRaises(NotSupported, task.call, Kind.RAID, name)
+            self.assertIn("raid_interface: 'agent' needs an agent", str(error))
+        error = self.assertRaises(InvalidInput, task.validate, Kind.RAID)
+        self.assertIn("'no-raid'", str(error))
+
+    def test_rescue_is_refused(self) -> None:
+        """Validation and both methods name the interface; the clean-up after a failure is no error."""
+        task = Machine().task(rescue=AgentRescue())
+        for name, kind in (("rescue", NotSupported), ("unrescue", NotSupported), ("validate", InvalidInput)):
+            error = self.assertRaises(kind, task.call, Kind.RESCUE, name)
+            self.assertIn("rescue_interface: 'agent' needs an agent", str(error))
+        task.call(Kind.RESCUE, "clean_up")
 
     def test_adopted_machine_is_torn_down(self) -> None:
         """The tear-down of an adopted machine powers it off."""
