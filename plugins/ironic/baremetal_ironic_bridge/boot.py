@@ -69,7 +69,9 @@ class DeployAdapter(Adapter, base.DeployInterface):
         self.call(task, "take_over")
 
     def prepare_cleaning(self, task: Any) -> None:
-        """Prepare the machine for the clean steps."""
+        """Prepare the machine for the clean steps. Automated cleaning fails if the plugin cannot do it."""
+        if task.node.target_provision_state != states.MANAGEABLE:
+            self.call(task, "validate_cleaning")
         self.call_without_wait(task, "prepare_cleaning")
 
     def tear_down_cleaning(self, task: Any) -> None:

@@ -64,6 +64,7 @@ PLACES: Mapping[Kind, Mapping[str, Place]] = {
         "tear_down": Place(("tear_down",), "it cannot wait"),
         "clean_up": Place(("clean_up",)),
         "take_over": Place(("take_over",)),
+        "validate_cleaning": Place(("prepare_cleaning",), "only before automated cleaning"),
         "prepare_cleaning": Place(("prepare_cleaning",), "it cannot wait"),
         "tear_down_cleaning": Place(("tear_down_cleaning",)),
     },
@@ -79,6 +80,7 @@ PLACES: Mapping[Kind, Mapping[str, Place]] = {
     Kind.RAID: {
         "get_logical_disk_properties": Place(("get_logical_disk_properties",)),
         "validate_raid_config": Place(("validate_raid_config",)),
+        "find_logical_disk_problems": Place(("validate_raid_config",), "through ``validate_raid_config``"),
         "create_configuration": Place(("create_configuration", "apply_configuration"), _STEP_NOTE),
         "delete_configuration": Place(("delete_configuration",), _STEP_NOTE),
     },

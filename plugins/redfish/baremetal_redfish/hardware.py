@@ -18,7 +18,7 @@ class RedfishHardware(HardwareType):
     vendor = ("redfish", "no-vendor")
 
 
-class IDRACHardware(RedfishHardware):
+class IDRACHardware(HardwareType):
     """Dell machines whose iDRAC supports Redfish. The ``idrac-`` interfaces are those of Redfish with Ironic's names."""
 
     power = ("idrac-redfish", "redfish")
@@ -27,4 +27,5 @@ class IDRACHardware(RedfishHardware):
     inspect = ("idrac-redfish", "no-inspect", "agent")
     bios = ("idrac-redfish", "redfish", "no-bios")
     raid = ("idrac-redfish", "no-raid", "agent")
+    firmware = ("redfish", "no-firmware")
     vendor = ("idrac-redfish", "redfish", "no-vendor")

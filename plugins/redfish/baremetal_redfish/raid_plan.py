@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -112,7 +112,10 @@ class _Allocator:
         return drives
 
 
-_CRITERIA = {"disk_type": lambda drive: drive.disk_type, "interface_type": lambda drive: drive.interface_type}
+_CRITERIA: Mapping[str, Callable[[Drive], str | None]] = {
+    "disk_type": lambda drive: drive.disk_type,
+    "interface_type": lambda drive: drive.interface_type,
+}
 """Property of a logical disk -> the value of a drive that has to equal it."""
 
 
