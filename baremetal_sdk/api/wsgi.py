@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Iterable
 from http import HTTPStatus
@@ -12,6 +13,7 @@ from webob import Request, Response
 
 from baremetal_interfaces import BareMetalError, Busy, Forbidden, InvalidInput, Problem
 from baremetal_interfaces.addresses import is_http_url
+from baremetal_interfaces.json_cost import compute_max_values
 from baremetal_sdk.api.access import audit
 from baremetal_sdk.api.access.personas import own_target
 from baremetal_sdk.api.access.policy import Policy
@@ -19,6 +21,7 @@ from baremetal_sdk.api.events.feed import EventFeed
 from baremetal_sdk.api.framework import errors, idempotency, json_body, microversions
 from baremetal_sdk.api.framework.backend import Backend
 from baremetal_sdk.api.framework.idempotency import StoredResponse
+from baremetal_sdk.api.framework.large_bodies import LargeBodies
 from baremetal_sdk.api.framework.parameters import Parameters
 from baremetal_sdk.api.framework.render_cache import RenderCache
 from baremetal_sdk.api.framework.request import VIEW_NODE, APIRequest, check_ident, check_visible, node_target
@@ -42,6 +45,8 @@ LOG = get_logger(__name__)
 
 JSON_SUFFIX_UNTIL = 91
 """Minor number of the first microversion that does not remove the suffix ``.json`` from a path."""
+PROVISION_PATH, INSPECTION_PATH = "/v1/nodes/{node}/states/provision", "/v1/continue_inspection"
+"""The paths of the routes whose requests may have large bodies."""
 MAX_QUERY_PARAMETERS = 100
 """Maximum number of parameters in a query string. It bounds the work for one request."""
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
@@ -60,7 +65,11 @@ class Application:
         self._render_cache = RenderCache()
         self._feed = EventFeed(lambda: backend.store.outbox, backend.config.events)
         self._public_endpoint = _check_public_endpoint(backend.config.api.public_endpoint or "")
-        self._max_body_bytes = backend.config.api.max_request_body_size
+        api = backend.config.api
+        self._max_body_bytes = api.max_request_body_size
+        self._large_bodies = LargeBodies(
+            api.max_large_body_memory, max_waiting=max(1, api.max_threads // 4), timeout=backend.config.rpc_response_timeout
+        )
 
     def readings(self) -> Iterable[Reading]:
         """Return the metric values of the event streams, for one scrape."""
@@ -113,8 +122,18 @@ class Application:
         # Public routes, such as health checks, are also served while the service starts or stops.
         if not self._backend.ready and match.route.visibility != PUBLIC:
             raise Busy("the service is starting or stopping; try again later", retry_after=1.0)
-        request = self._build_request(http_request, context, minor, match=match, path="/" + "/".join(parts), json_suffix=suffixed)
-        audited.request = request
+        size = http_request.content_length or 0
+        # Smaller bodies are bounded by the number of threads.
+        reservation = self._large_bodies.reserve(size) if size > self._max_body_bytes else contextlib.nullcontext()
+        with reservation:
+            request = self._build_request(
+                http_request, context, minor, match=match, path="/" + "/".join(parts), json_suffix=suffixed
+            )
+            audited.request = request
+            return self._handle(http_request, match, request, headers)
+
+    def _handle(self, http_request: Request, match: Match, request: APIRequest, headers: Headers) -> Response:
+        """Return the response of the route's handler."""
         key = http_request.environ.get("HTTP_IDEMPOTENCY_KEY")
         if key is not None and match.route.method == "POST":
             outcome = idempotency.run_once(key, request, lambda: _call_handler(match, request))
@@ -164,7 +183,7 @@ class Application:
             path=path,
             arguments=match.arguments,
             query=_parse_query(route.query, http_request.query_string, minor),
-            body=_parse_body(route, http_request, minor, self._max_body_bytes),
+            body=self._parse_body(route, http_request, minor),
             backend=self._backend,
             policy=self._policy,
             conductors=self._conductors,
@@ -183,6 +202,21 @@ class Application:
         if "node" in match.arguments:
             node = self._backend.store.node_version(check_ident("node", match.arguments["node"]), scope=scope)
             self._policy.enforce(match.route.policy, context, node_target(node.owner, node.lessee, node.uuid))
+
+    def _parse_body(self, route: Route, http_request: Request, minor: int) -> Any:
+        if route.body is None:
+            return None
+        api = self._backend.config.api
+        sizes = {PROVISION_PATH: api.max_provision_body_size, INSPECTION_PATH: api.max_inspection_body_size}
+        max_bytes = max(self._max_body_bytes, sizes.get(route.path, 0))
+        # A large body has one large text. It may not have more values than others.
+        value = json_body.read(http_request, max_bytes, max_values=compute_max_values(self._max_body_bytes))
+        if isinstance(route.body, Parameters):
+            return route.body.bind(json_body.as_object(value), minor)
+        try:
+            return route.body.parse({} if value is None else value)
+        except InvalidValue as exc:
+            raise InvalidInput([Problem("body", exc.wrong, exc.allowed)]) from None
 
     def _find_scope(self, route: Route, context: RequestContext) -> Scope:
         """Return the records that the client may see. Raises ``Forbidden`` if no rule of the route allows it anything."""
@@ -246,18 +280,6 @@ def _parse_query(declared: Parameters, query_string: str, minor: int) -> dict[st
         else:
             raise InvalidInput([Problem(name[:64], "is given more than once", "give it once")])
     return declared.bind(values, minor)
-
-
-def _parse_body(route: Route, http_request: Request, minor: int, max_bytes: int) -> Any:
-    if route.body is None:
-        return None
-    value = json_body.read(http_request, max_bytes)
-    if isinstance(route.body, Parameters):
-        return route.body.bind(json_body.as_object(value), minor)
-    try:
-        return route.body.parse({} if value is None else value)
-    except InvalidValue as exc:
-        raise InvalidInput([Problem("body", exc.wrong, exc.allowed)]) from None
 
 
 def _call_handler(match: Match, request: APIRequest) -> StoredResponse:

@@ -80,7 +80,7 @@ class ConductorConfig:
         change_when="calls fail with DeadlineExceeded because the database is slow",
     )
     rpc_max_message_size: int = setting(
-        16 * 1024 * 1024,
+        20 * 1024 * 1024,
         "Maximum size of a message between API and conductor, in bytes.",
         minimum=65536,
         change_when="calls fail with MessageTooLarge",

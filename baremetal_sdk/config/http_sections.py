@@ -165,7 +165,26 @@ class APIConfig:
         4 * 1024 * 1024,
         "Maximum size of a request body, in bytes. Larger requests get status 413.",
         minimum=1024,
-        change_when="your configuration drives or inventories are larger",
+        change_when="requests other than config drives and inspection reports are larger",
+    )
+    max_provision_body_size: int = setting(
+        64 * 1024 * 1024,
+        "Maximum size of the body of a request that changes a provision state and may have a config drive, in bytes.",
+        minimum=1024,
+        change_when="your config drives are larger",
+    )
+    max_inspection_body_size: int = setting(
+        16 * 1024 * 1024,
+        "Maximum size of the body of an agent's inspection report, in bytes. rpc_max_message_size has to be larger.",
+        minimum=1024,
+        change_when="agents report more data, such as logs",
+    )
+    max_large_body_memory: int = setting(
+        128 * 1024 * 1024,
+        "Maximum size of all request bodies above max_request_body_size that are processed at the same time, in bytes. Each "
+        "needs about four times its size in memory. Further requests wait, then get status 503.",
+        minimum=1024,
+        change_when="many nodes are deployed with large config drives at the same time",
     )
     request_timeout: float = setting(
         60.0,

@@ -42,12 +42,12 @@ class RequestBody:
     """
 
     def __init__(self, head: RequestHead, limits: HTTPLimits, budget: BodyBudget) -> None:
-        self._limits = limits
+        self._max_bytes = head.max_body_bytes
         self._budget = budget
         self._spooled_bytes = 0
         self._left = head.content_length
         """Bytes still to come of the current chunk, or of the body if it has a Content-Length."""
-        self._allowed = limits.max_body_bytes
+        self._allowed = head.max_body_bytes
         """Number of bytes that further chunks may contain until the body is too large."""
         self._trailers = self._extension_bytes = self._chunks = 0
         # The parser is a state machine. A step takes one element and returns False if it is incomplete.
@@ -125,7 +125,7 @@ class RequestBody:
             raise HTTPError(400, f"the body of the request has too many chunks; the limit is {_MAX_CHUNKS}")
         self._allowed -= size
         if self._allowed < 0:
-            raise build_too_large_error(self._limits)
+            raise build_too_large_error(self._max_bytes)
 
     def _read_content(self, buffer: bytearray) -> bool:
         piece = buffer[: self._left]

@@ -38,6 +38,8 @@ class HTTPLimits:
     """Maximum bytes in the path and the query string."""
     max_body_bytes: int = 4 * 1024 * 1024
     """Maximum bytes in the body of a request, with a Content-Length or in chunks."""
+    large_body_paths: tuple[tuple[bytes, int], ...] = ()
+    """The ends of paths whose requests may have other bodies, each with its maximum bytes in the body."""
     max_spooled_bytes: int = 256 * 1024 * 1024
     """Maximum bytes of all bodies in temporary files. Above this limit the server rejects the oldest uploads."""
     max_unsent_bytes: int = 256 * 1024 * 1024
@@ -53,6 +55,12 @@ class HTTPLimits:
     max_connections_per_client: int = 0
     """Maximum number of open connections of one client: an IPv4 address or an IPv6 /64 network. 0 means no limit per client."""
 
+    def max_body_bytes_at(self, path: bytes) -> int:
+        """Return the maximum bytes in the body of a request for *path*."""
+        path = path.rstrip(b"/")
+        sizes = (size for end, size in self.large_body_paths if path.endswith(end))
+        return max(next(sizes, self.max_body_bytes), self.max_body_bytes)
+
     @classmethod
     def from_config(cls, config: APIConfig) -> HTTPLimits:
         """Return the limits of *config*, with the connections reduced to the files that the process may open."""
@@ -67,8 +75,15 @@ class HTTPLimits:
             grace_period_s=config.slow_client_grace_period,
             min_bytes_per_s=config.min_transfer_rate,
             max_body_bytes=config.max_request_body_size,
+            large_body_paths=(
+                (b"/states/provision", config.max_provision_body_size),
+                (b"/continue_inspection", config.max_inspection_body_size),
+            ),
             # Even with a large body limit, several clients can upload at the same time.
-            max_spooled_bytes=max(cls.max_spooled_bytes, 4 * config.max_request_body_size),
+            max_spooled_bytes=max(
+                cls.max_spooled_bytes,
+                4 * max(config.max_request_body_size, config.max_provision_body_size, config.max_inspection_body_size),
+            ),
             max_connections=max_connections,
             max_connections_per_client=config.max_connections_per_peer,
         )

@@ -43,6 +43,8 @@ class RequestHead:
     headers: dict[bytes, bytes] = field(default_factory=dict)
     content_length: int = 0
     chunked: bool = False
+    max_body_bytes: int = HTTPLimits.max_body_bytes
+    """The limit of the body, which depends on the path."""
     authority: bytes | None = None
     """Host name and optional port of a request target in absolute form, which replace those of the Host header."""
 
@@ -110,8 +112,9 @@ def parse_head(block: bytes, limits: HTTPLimits) -> RequestHead:
     if head.authority is not None:
         head.headers[b"Host"] = head.authority
     _set_framing(head)
-    if head.content_length > limits.max_body_bytes:
-        raise build_too_large_error(limits)
+    head.max_body_bytes = limits.max_body_bytes_at(head.target.partition(b"?")[0])
+    if head.content_length > head.max_body_bytes:
+        raise build_too_large_error(head.max_body_bytes)
     if head.headers.get(b"Expect", b"100-continue").lower() != b"100-continue":
         raise HTTPError(417, "the Expect header is not supported; the only supported value is 100-continue")
     return head
@@ -198,6 +201,6 @@ def _set_framing(head: RequestHead) -> None:
         head.content_length = int(length)
 
 
-def build_too_large_error(limits: HTTPLimits) -> HTTPError:
+def build_too_large_error(max_bytes: int) -> HTTPError:
     """Return the error for a request body above the size limit (status 413)."""
-    return HTTPError(413, f"the body of the request is too large; the limit is {limits.max_body_bytes} bytes")
+    return HTTPError(413, f"the body of the request is too large; the limit is {max_bytes} bytes")

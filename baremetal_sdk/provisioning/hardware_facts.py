@@ -19,6 +19,7 @@ from baremetal_interfaces import (
 from baremetal_interfaces.json_values import clean_string, clean_texts
 from baremetal_sdk.errors import LeaseLost
 from baremetal_sdk.provisioning import steps
+from baremetal_sdk.store.large_values import INSPECTION, LargeValues, store_inspection
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.hardware import BIOSSettingRecord, FirmwareComponentRecord, NodeInventoryRecord
 from baremetal_sdk.store.records.query import Query
@@ -92,9 +93,11 @@ class HardwareFacts:
     def store_inventory(self, task: NodeTask, inventory: Mapping[str, Any], plugin_data: Mapping[str, Any]) -> None:
         """Store the results of an inspection in place of the results of the node's previous inspection."""
         node = task.record.uuid
+        inventory, plugin_data, reference = store_inspection(self._store, node, inventory, plugin_data)
         record = NodeInventoryRecord(str(uuid.uuid4()), node, inventory=inventory, plugin_data=plugin_data)
         assert task.lease is not None
         self._store.replace_records(NodeInventoryRecord, node, [record], fence=task.lease.fence)
+        LargeValues(self._store).delete_others(node, INSPECTION, reference)
 
 
 @contextmanager

@@ -30,6 +30,7 @@ from baremetal_sdk.provisioning.hardware_facts import HardwareFacts
 from baremetal_sdk.provisioning.inspection import Inspector
 from baremetal_sdk.provisioning.inspection_rules import InspectionRules
 from baremetal_sdk.provisioning.wait_timeouts import poll_timeout_reason
+from baremetal_sdk.store.large_values import CONFIG_DRIVE, LargeValues
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.node import NodeRecord
 from baremetal_sdk.tasks.node_task import NodeTask
@@ -237,6 +238,8 @@ class StateHandlers:
         if _wants_automated_cleaning(task):
             changes |= _automated_cleaning_changes(task)
         transitions.follow_event(task, "clean", **changes)
+        # All drives: those of requests whose process died are left over.
+        LargeValues(self._store).delete_others(task.record.uuid, CONFIG_DRIVE, None)
         # Unlink first: a conductor that dies between the two writes leaves an allocation that a client can still delete.
         delete_allocation(self._store, allocation)
         self._clean(task)

@@ -16,6 +16,7 @@ from baremetal_sdk.provisioning.allocation_links import delete_allocation
 from baremetal_sdk.rpc.argument_types import check_fields
 from baremetal_sdk.rpc.registry import rpc_method
 from baremetal_sdk.services.node_rules import dependent_changes
+from baremetal_sdk.store.large_values import delete_replaced
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.node import INTERFACE_FIELDS, NodeRecord
 from baremetal_sdk.store.revisions import retry_on_revision_conflict
@@ -95,6 +96,7 @@ class Nodes:
 
         # A conflict with the client's own revision is the client's to resolve, so it is not retried.
         before, after = update() if revision is not None else retry_on_revision_conflict(update)
+        delete_replaced(self._store, before, after.instance_info)
         if after.allocation_uuid is None:
             delete_allocation(self._store, before.allocation_uuid)
         if has_new_secret(changes.get("driver_info") or {}, collect_secret_names(self._drivers.list_info_types(after.driver))):

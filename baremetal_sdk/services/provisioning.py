@@ -8,16 +8,20 @@ from typing import Any
 from baremetal_interfaces import Conflict, InvalidInput, Phase
 from baremetal_sdk import states
 from baremetal_sdk.concurrency.pool import Lane
-from baremetal_sdk.errors import InvalidStateRequested, NodeInMaintenance, NodeProtected, NoFreeWorker
+from baremetal_sdk.errors import InvalidStateRequested, NodeInMaintenance, NodeProtected, NoFreeWorker, StoreUnavailable
+from baremetal_sdk.logs import get_logger
 from baremetal_sdk.provisioning import rescue, steps, templates_and_runbooks, transitions
 from baremetal_sdk.provisioning.resuming import StepResumer
 from baremetal_sdk.provisioning.state_handlers import StateHandlers, check_automated_cleaning
 from baremetal_sdk.provisioning.step_entry import StepRequest
 from baremetal_sdk.rpc.registry import rpc_method
+from baremetal_sdk.store.large_values import LargeValues, delete_replaced, is_reference
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.node import NodeRecord
 from baremetal_sdk.tasks.node_task import NodeTask
 from baremetal_sdk.tasks.task_manager import TaskManager
+
+LOG = get_logger(__name__)
 
 
 class Provisioning:
@@ -60,6 +64,16 @@ class Provisioning:
             except NoFreeWorker:
                 transitions.restore(task, before)
                 raise
+            if "instance_info" in changes:
+                self._delete_old_config_drive(before, changes["instance_info"])
+
+    def _delete_old_config_drive(self, before: NodeRecord, info: Mapping[str, Any]) -> None:
+        """Delete a large config drive that a deployment has replaced. A drive that remains is deleted with the instance."""
+        try:
+            # Only the drive of this node's earlier record: the work may have ended, and a client may send the next drive.
+            delete_replaced(self._store, before, info)
+        except StoreUnavailable as exc:
+            LOG.warning("node %s: the previous config drive was not deleted: %s", before.uuid, exc)
 
     def _check_allowed(self, record: NodeRecord, verb: states.Verb) -> str:
         """Return the provision state to which *verb* leads.
@@ -115,6 +129,8 @@ class Provisioning:
             )
         changes = steps.start_run_changes(Phase.DEPLOY, entries)
         if arguments.get("configdrive") is not None:
+            if is_reference(arguments["configdrive"]):
+                LargeValues(self._store).require(task.record.uuid, arguments["configdrive"])
             changes["instance_info"] = {**task.record.instance_info, "configdrive": arguments["configdrive"]}
         return changes
 

@@ -37,6 +37,7 @@ UNIQUE_KEYS: dict[str, tuple[UniqueKey, ...]] = {
     "login refusal": (("uuid",),),
     "API token": (("uuid",), ("name",)),
     "keyed request": (("uuid",),),
+    "node value part": (("uuid",), ("value_uuid", "number")),
 }
 """Unique keys of each kind of record, by label. Records without a value in such a field do not conflict."""
 

@@ -29,7 +29,7 @@ _FERNET_TOKEN = re.compile(rb"[\w=-]+")
 _BASE64 = "b64."
 _REPORTS = frozenset({("node", "last_error"), ("allocation", "last_error"), ("history entry", "event")})
 """Texts of errors, which are read by people. Credentials in their URLs are masked, not sealed."""
-_SEALED_TEXTS = frozenset({("keyed request", "content")})
+_SEALED_TEXTS = frozenset({("keyed request", "content"), ("node value part", "content")})
 """Texts that are sealed as a whole."""
 
 

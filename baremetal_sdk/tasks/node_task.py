@@ -166,7 +166,7 @@ class NodeTask:
     @property
     def node(self) -> Node:
         """The node as drivers see it: a read-only copy of its record, with the secrets of ``instance_info``."""
-        return build_node(self.record, self._secrets.instance_info(self.record, self.driver))
+        return build_node(self.record, self._secrets.instance_info(self.record, self.driver), self._dependencies.store)
 
     @property
     def ports(self) -> tuple[Port, ...]:

@@ -29,6 +29,7 @@ from baremetal_sdk.store import (
     VolumeTargetRecord,
 )
 from baremetal_sdk.store.records.access import KeyedRequestRecord
+from baremetal_sdk.store.records.hardware import NodeValuePartRecord
 from baremetal_sdk.store.records.kinds import RECORD_KINDS, Visibility
 from tests.fixtures.stores import StoreBehaviour, new_mac, new_uuid
 
@@ -44,6 +45,7 @@ def examples(node: NodeRecord) -> list[Any]:
         BIOSSettingRecord(new_uuid(), at, "BootMode", "Uefi", "Enumeration", ("Uefi", "Bios"), read_only=False),
         FirmwareComponentRecord(new_uuid(), at, "bios", "1.0", "1.1", vendor="Acme"),
         NodeInventoryRecord(new_uuid(), at, "inspection", {"cpu": {"count": 4}}, {"a": 1}),
+        NodeValuePartRecord(new_uuid(), at, "configdrive", new_uuid(), 0, "[]"),
         NodeHistoryRecord(new_uuid(), at, "c1", "provisioning", "ERROR", "it failed", "u", duration_seconds=3),
         AllocationRecord(new_uuid(), "a1", None, "allocating", None, "baremetal", ("CUSTOM_A",), (at,), "p"),
         DeployTemplateRecord(new_uuid(), "CUSTOM_T", ({"interface": "raid", "step": "x", "args": {}, "priority": 1},)),

@@ -21,7 +21,7 @@ from baremetal_interfaces import NotFound
 from baremetal_sdk.errors import ConfigurationError, StoreUnavailable
 from baremetal_sdk.store import NodeQuery, NodeRecord, PortRecord, VolumeConnectorRecord
 from baremetal_sdk.store.records.fields import NODE_FIELDS, PORT_FIELDS
-from baremetal_sdk.store.sql.schema import REVISIONS, StoreSchema
+from baremetal_sdk.store.sql.schema import LAST_UNSEALED, REVISIONS, StoreSchema
 from baremetal_sdk.store.sql.store import SQLStore
 from tests.fixtures.stores import new_uuid
 
@@ -123,7 +123,7 @@ class SchemaTest(TestCase):
         for _ in range(2):
             self.open_in_processes(4)
         with self.engine.begin() as connection:
-            connection.execute(text("UPDATE bm_alembic_version SET version_num = '0008'"))
+            connection.execute(text(f"UPDATE bm_alembic_version SET version_num = '{LAST_UNSEALED}'"))
         self.open_in_processes(4)
         with self.engine.connect() as connection:
             versions = connection.execute(text("SELECT * FROM bm_alembic_version")).all()

@@ -11,7 +11,7 @@ import orjson
 from webob import Request
 
 from baremetal_interfaces import InvalidInput, Problem
-from baremetal_interfaces.json_cost import compute_max_values, count_values
+from baremetal_interfaces.json_cost import count_values
 from baremetal_interfaces.json_values import MAX_INTEGER, clean_json, find_problem
 from baremetal_sdk.api.framework.errors import RequestTooLarge, UnsupportedContent
 from baremetal_sdk.logs import get_logger
@@ -27,17 +27,16 @@ _SUSPECT = re.compile(rb"\\u0000|[0-9]{19}")
 _PATCH_INDEX = re.compile(r"^(?:key '[^']*' of )?/([0-9]+)/")
 
 
-def read(request: Request, max_bytes: int) -> Any:
+def read(request: Request, max_bytes: int, *, max_values: int) -> Any:
     """Return the JSON value in the body of *request*, or None if the body is empty.
 
-    Raises ``RequestTooLarge`` for a body of more than *max_bytes* or with too many values, ``UnsupportedContent`` for another
+    Raises ``RequestTooLarge`` for a body of more than *max_bytes* or *max_values*, ``UnsupportedContent`` for another
     content type, and ``InvalidInput`` for a body that cannot be read, is not JSON or is nested too deeply.
     """
     raw = _read_bytes(request, max_bytes)
     if not raw.strip():
         return None
     _check_content_type(request)
-    max_values = compute_max_values(max_bytes)
     if count_values(raw) > max_values:
         raise RequestTooLarge(f"the body of the request has too many values; the limit is {max_values} values")
     try:

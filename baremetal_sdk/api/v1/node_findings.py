@@ -14,6 +14,7 @@ from baremetal_sdk.api.framework.schemas import collection_schema, record_schema
 from baremetal_sdk.api.framework.types import BOOLEAN, STRINGS
 from baremetal_sdk.api.framework.views import Link, build_links
 from baremetal_sdk.errors import BIOSSettingNotFound, NodeInventoryNotFound
+from baremetal_sdk.store.large_values import read_inspection
 from baremetal_sdk.store.records.hardware import BIOSSettingRecord, FirmwareComponentRecord, NodeInventoryRecord
 from baremetal_sdk.store.records.node import NodeRecord
 from baremetal_sdk.store.records.query import Query
@@ -122,7 +123,8 @@ class NodeInventoryResource:
         rows = _read_rows(request, NodeInventoryRecord, node)
         if not rows:
             raise NodeInventoryNotFound(f"node {node.uuid} has no inventory; inspect it first")
-        return {"inventory": rows[0]["inventory"], "plugin_data": rows[0]["plugin_data"]}
+        inventory, plugin_data = read_inspection(request.backend.store, rows[0])
+        return {"inventory": inventory, "plugin_data": plugin_data}
 
 
 def _read_rows(request: APIRequest, kind: type[Any], node: NodeRecord, **where: Any) -> Sequence[Mapping[str, Any]]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Any, ClassVar, TypedDict
 
-from baremetal_interfaces import BootDevice, BootMode, NotFound, NotSupported, PowerState
+from baremetal_interfaces import BareMetalError, BootDevice, BootMode, NotFound, NotSupported, PowerState
 from baremetal_sdk.api.access.personas import Persona
 from baremetal_sdk.api.access.policy import step_rules
+from baremetal_sdk.api.framework import json_body
 from baremetal_sdk.api.framework.parameters import Parameter, not_acceptable_before, optional
 from baremetal_sdk.api.framework.request import APIRequest
 from baremetal_sdk.api.framework.routes import route
@@ -16,6 +19,7 @@ from baremetal_sdk.api.framework.views import ResponseSpec
 from baremetal_sdk.api.v1.node_view import STATES_VIEW
 from baremetal_sdk.api.v1.provision_verbs import ABORTABLE_SINCE, PROVISION_BODY, parse_provision_body
 from baremetal_sdk.api.v1.runbooks import USE
+from baremetal_sdk.store.large_values import CONFIG_DRIVE, MAX_INLINE_CHARS, LargeValues
 from baremetal_sdk.store.records.policy import RunbookRecord
 
 _POWER_TARGETS = tuple(str(state) for state in PowerState if state is not PowerState.UNKNOWN)
@@ -91,7 +95,8 @@ class NodeStatesResource:
             raise not_acceptable_before(f"target 'abort' in state {node.provision_state!r}", since)
         if "runbook" in arguments:
             arguments["runbook"] = _find_usable_runbook(request, arguments["runbook"])
-        request.rpc("change_provision_state", node=node.uuid, verb=verb, arguments=arguments)
+        with _stored_apart(request, node.uuid, arguments) as sent:
+            request.rpc("change_provision_state", node=node.uuid, verb=verb, arguments=sent)
         request.location = _states_path(request)
 
     @route(
@@ -143,6 +148,27 @@ class NodeStatesResource:
         """Turn secure boot of a node on or off in the background."""
         request.rpc("set_secure_boot", node=request.node().uuid, enabled=request.body["target"])
         request.location = _states_path(request)
+
+
+@contextmanager
+def _stored_apart(request: APIRequest, node: str, arguments: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Store a large config drive, yield the *arguments* with a reference to it, and delete it if the block is refused.
+
+    So neither messages to conductors nor the node contain it.
+    """
+    drive = arguments.get(CONFIG_DRIVE)
+    if drive is None or len(json_body.dump(drive)) <= MAX_INLINE_CHARS:
+        yield arguments
+        return
+    values = LargeValues(request.backend.store)
+    reference = values.save(node, CONFIG_DRIVE, drive)
+    try:
+        yield {**arguments, CONFIG_DRIVE: reference}
+    except BareMetalError as exc:
+        # After other errors the conductor may still deploy the node. The next deployment or deletion removes the drive.
+        if exc.code < HTTPStatus.INTERNAL_SERVER_ERROR:
+            values.delete(node, reference)
+        raise
 
 
 def _find_usable_runbook(request: APIRequest, ident: str) -> str:

@@ -127,6 +127,24 @@ class NodeInventoryRecord:
 
 
 @dataclass(frozen=True)
+class NodeValuePartRecord:
+    """A part of a large JSON value of a node. The texts of all parts of a value, in their order, are its JSON text."""
+
+    uuid: str
+    node_uuid: str
+    name: str
+    """The name of the value, such as ``configdrive``."""
+    value_uuid: str
+    """The identifier that all parts of one value have."""
+    number: int
+    """The place of the part in the value, from 0."""
+    content: str = field(repr=False)
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    revision: int = 0
+
+
+@dataclass(frozen=True)
 class NodeHistoryRecord:
     """An entry in a node's history."""
 

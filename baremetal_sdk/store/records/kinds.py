@@ -18,6 +18,7 @@ from baremetal_sdk.store.records.hardware import (
     LoginRefusalRecord,
     NodeHistoryRecord,
     NodeInventoryRecord,
+    NodeValuePartRecord,
     PortgroupRecord,
     VolumeConnectorRecord,
     VolumeTargetRecord,
@@ -145,6 +146,20 @@ FIRMWARE_COMPONENTS = RecordKind(
 NODE_INVENTORIES = RecordKind(
     _fields(NodeInventoryRecord, "inventory", managed=_NODE_UUID), "node_inventories", errors.NodeInventoryNotFound, **_OF_NODE
 )
+NODE_VALUE_PARTS = RecordKind(
+    _fields(
+        NodeValuePartRecord,
+        "node value part",
+        managed=frozenset({"node_uuid", "value_uuid", "number"}),
+        lengths={"value_uuid": 36},
+        texts=frozenset({"content"}),
+    ),
+    "node_value_parts",
+    NotFound,
+    listed=("node_uuid",),
+    belongs_to_node=True,
+    visibility=Visibility.NODE,
+)
 NODE_HISTORY = RecordKind(
     _fields(
         NodeHistoryRecord,
@@ -211,6 +226,7 @@ RECORD_KINDS: Mapping[type, RecordKind[Any]] = {
         BIOS_SETTINGS,
         FIRMWARE_COMPONENTS,
         NODE_INVENTORIES,
+        NODE_VALUE_PARTS,
         NODE_HISTORY,
         ALLOCATIONS,
         DEPLOY_TEMPLATES,

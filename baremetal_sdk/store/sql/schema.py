@@ -29,15 +29,18 @@ from baremetal_sdk.store.refusals import UNIQUE_KEYS
 from baremetal_sdk.store.sql.column_types import UTCDateTime, blob, counter, string, text
 from baremetal_sdk.store.sql.unique_conflicts import constraint_name
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011")
 """Revisions of the migrations, oldest first. Repeated here, so that a current database opens without Alembic.
 
 The first digit is the generation. Migrations within a generation only add columns, tables and indexes. So a release also
 works on tables that a later release of the generation has upgraded. A new generation may remove what it no longer needs.
 """
 
-LAST_UNSEALED = "0008"
-"""The last revision at which rows can contain secrets in clear. A store without a key remains there."""
+LAST_UNSEALED = "0010"
+"""The last revision at which rows can contain secrets in clear. A store without a key remains there.
+
+A new migration of tables has to come before the mark of sealed rows, so the mark has a new revision behind it each time.
+"""
 
 _PREFIX = re.compile(r"([A-Za-z][A-Za-z0-9_]{0,15})?")
 DEFAULT_PREFIX = "bm_"
