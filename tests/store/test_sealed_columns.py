@@ -19,6 +19,7 @@ from baremetal_sdk.store.records.hardware import NodeHistoryRecord, NodeInventor
 from baremetal_sdk.store.records.node import PortRecord
 from baremetal_sdk.store.records.policy import DeployTemplateRecord, InspectionRuleRecord, RunbookRecord
 from baremetal_sdk.store.sql.backup import back_up
+from baremetal_sdk.store.sql.schema import LAST_UNSEALED
 from baremetal_sdk.store.sql.store import SQLStore
 from tests.fixtures.stores import SteppedClock, new_mac, new_uuid
 
@@ -225,7 +226,7 @@ class SealedColumnsTest(TestCase):
         earlier.close()
         self.opened(self.box).close()
         with closing(sqlite3.connect(self.directory / "db" / "nodes.db")) as connection, connection:
-            connection.execute("UPDATE bm_alembic_version SET version_num = '0008'")
+            connection.execute("UPDATE bm_alembic_version SET version_num = ?", (LAST_UNSEALED,))
             connection.execute("UPDATE bm_nodes SET extra = ?", (json.dumps({"password": f"{MARK}-late"}),))
         store = self.opened(self.box)
         self.assertNotIn(MARK.encode(), self.raw())
