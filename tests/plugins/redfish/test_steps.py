@@ -125,6 +125,16 @@ class TestRAID(StepTestCase):
         self.assertEqual(6, self.finish(task, "raid", task.call("raid", "create_configuration")))
         self.assertEqual(2, len(service.machine().raid))
 
+    def test_step_of_an_earlier_release_continues(self) -> None:
+        """The state of such a step has the remaining logical disks and no requests."""
+        service = self.machines(task_seconds=2.5)
+        task = self.step_task(service, {"logical_disks": [MIRROR]})
+        outcome = task.call("raid", "create_configuration")
+        state = {name: value for name, value in outcome.state.items() if name != "post"}
+        other = {**MIRROR, "is_root_volume": False}
+        self.finish(task, "raid", Wait(state={**state, "create": [other]}))
+        self.assertEqual(2, len(service.machine().raid))
+
     def test_impossible_target_costs_no_volume(self) -> None:
         """A target that the controller cannot create is refused before existing volumes are deleted."""
         service = self.machines()
