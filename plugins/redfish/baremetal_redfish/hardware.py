@@ -15,6 +15,7 @@ class RedfishHardware(HardwareType):
     bios = ("redfish", "no-bios")
     raid = ("redfish", "no-raid", "agent")
     firmware = ("redfish", "no-firmware")
+    rescue = ("no-rescue", "agent")
     vendor = ("redfish", "no-vendor")
 
 
@@ -28,4 +29,5 @@ class IDRACHardware(HardwareType):
     bios = ("idrac-redfish", "redfish", "no-bios")
     raid = ("idrac-redfish", "no-raid", "agent")
     firmware = ("redfish", "no-firmware")
+    rescue = ("no-rescue", "agent")
     vendor = ("idrac-redfish", "redfish", "no-vendor")
