@@ -56,7 +56,9 @@ class LargeValues:
         for first in range(0, count, _PARTS_PER_WRITE):
             numbers = range(first, min(first + _PARTS_PER_WRITE, count))
             parts = [
-                NodeValuePartRecord(str(uuid.uuid4()), node, name, ident, number, text[number * PART_CHARS :][:PART_CHARS])
+                NodeValuePartRecord(
+                    str(uuid.uuid4()), node, name, ident, number, text[number * PART_CHARS : (number + 1) * PART_CHARS]
+                )
                 for number in numbers
             ]
             self._store.append_records(NodeValuePartRecord, parts)
