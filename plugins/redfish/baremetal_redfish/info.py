@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Self
 from baremetal_interfaces import DriverInfo, Endpoint, Problem, TLSOptions, option
 from baremetal_interfaces.addresses import get_host_port, parse_host, split_url
 from baremetal_redfish.paths import quote_path
+from baremetal_redfish.quirks import Quirk, find_unknown_quirks
 
 _TRUE_WORDS = frozenset({"true", "yes", "on", "1", "t", "y"})
 _FALSE_WORDS = frozenset({"false", "no", "off", "0", "f", "n"})
@@ -46,6 +47,11 @@ class RedfishInfo(DriverInfo):
         choices=("auto", "session", "basic"),
     )
     redfish_root_prefix: str = option("Path of the Redfish service root.", default="/redfish/v1/")
+    redfish_quirks: str | None = option(
+        "Changes of the quirks that the machine's vendor, model and firmware select, separated by commas: the name of a quirk "
+        "adds it, a name after a minus sign removes it, and none removes all.",
+        default=None,
+    )
 
     @classmethod
     def problems(cls, raw: Mapping[str, Any]) -> list[Problem]:
@@ -61,7 +67,7 @@ class RedfishInfo(DriverInfo):
         return super().parse(_with_text_verify_ca(raw))
 
     def check(self) -> Iterator[Problem]:
-        """Yield the problems of the address, the account, the file or directory of authorities, and the service root."""
+        """Yield the problems of the address, the account, the certificate authorities, the service root and the quirks."""
         wrong = _find_address_problem(self.redfish_address)
         if wrong:
             yield Problem("driver_info/redfish_address", wrong, _ALLOWED_ADDRESS)
@@ -76,6 +82,9 @@ class RedfishInfo(DriverInfo):
             )
         if not self.redfish_root_prefix.startswith("/"):
             yield Problem("driver_info/redfish_root_prefix", f"{self.redfish_root_prefix!r} does not begin with /", "a path")
+        for word in find_unknown_quirks(self.redfish_quirks):
+            allowed = f"none, or with or without a minus sign before it: {', '.join(Quirk)}"
+            yield Problem("driver_info/redfish_quirks", f"{word!r} is not a quirk", allowed)
 
     def _find_account_problems(self) -> Iterator[Problem]:
         if self.redfish_username and not self.redfish_password:

@@ -13,6 +13,9 @@ from baremetal_redfish.connector import RedfishConnector
 from baremetal_redfish.errors import describe_error, is_busy
 from baremetal_redfish.session import RedfishSession
 
+REFUSAL_STATUSES = frozenset({400, 405, 409, 422, 501})
+"""HTTP status codes with which a service refuses a change that it will not accept later either, unless it is busy."""
+
 
 @contextmanager
 def borrow_session(task: Task) -> Iterator[RedfishSession]:
@@ -69,11 +72,11 @@ def translate_missing(feature: str) -> Iterator[None]:
 def translate_refusal(name: str, value: object) -> Iterator[None]:
     """Turn the service's refusal of a setting into UnexpectedAnswer, which contains *name* and *value*.
 
-    Refusals have the status 400, 405, 409 or 501. Other errors, and errors of a busy service, pass.
+    Errors without a status of a refusal, and errors of a busy service, pass.
     """
     try:
         yield
     except sushy.exceptions.HTTPError as exc:
-        if exc.status_code not in (400, 405, 409, 501) or is_busy(exc):
+        if exc.status_code not in REFUSAL_STATUSES or is_busy(exc):
             raise
         raise UnexpectedAnswer(f"{name}: the BMC refuses {value}: {describe_error(exc)}") from None

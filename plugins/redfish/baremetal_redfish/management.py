@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import sushy.exceptions
-from sushy import BootSource, BootSourceOverrideEnabled, BootSourceOverrideMode, ResetType
-from sushy.resources.system.system import System
+from sushy import ResetType
 
 from baremetal_interfaces import (
+    BareMetalError,
     BootDevice,
     BootDeviceSetting,
     BootMode,
     BootModeControl,
+    DriverState,
     Health,
     HealthReport,
     IndicatorControl,
@@ -30,7 +33,7 @@ from baremetal_interfaces import (
     VirtualMediaControl,
     VirtualMediaDevice,
 )
-from baremetal_redfish.boot_quirks import BootFlag, find_boot_flags
+from baremetal_redfish.boot_override import TARGETS, BootOverride
 from baremetal_redfish.connector import RedfishConnector
 from baremetal_redfish.errors import describe_error
 from baremetal_redfish.image import ImageURL
@@ -40,21 +43,16 @@ from baremetal_redfish.machine import borrow_session, borrow_system, translate_m
 from baremetal_redfish.sensors import read_sensors
 from baremetal_redfish.virtual_media import InsertionLimits, VirtualDrives
 
-_SOURCES: dict[BootDevice, tuple[BootSource, ...]] = {
-    BootDevice.PXE: (BootSource.PXE,),
-    BootDevice.DISK: (BootSource.HDD,),
-    BootDevice.CDROM: (BootSource.CD, BootSource.USB_CD),
-    BootDevice.BIOS: (BootSource.BIOS_SETUP,),
-    BootDevice.UEFIHTTP: (BootSource.UEFI_HTTP,),
-    BootDevice.FLOPPY: (BootSource.FLOPPY,),
-}
-"""Boot device -> Redfish's boot sources for it. The first one that the system allows is set."""
-
-_DEVICES = {source: device for device, sources in _SOURCES.items() for source in sources}
-_BOOT_MODES = {BootSourceOverrideMode.LEGACY: BootMode.BIOS, BootSourceOverrideMode.UEFI: BootMode.UEFI}
 _HEALTH = {"OK": Health.OK, "Warning": Health.WARNING, "Critical": Health.CRITICAL}
 _COMPONENT, _LIGHT = "system", "led"
 _NOT_IMPLEMENTED = 501
+
+
+@dataclass
+class BootState(DriverState):
+    """The persistent boot device that the BMC cannot keep, so that it is renewed before each power-on; None without one."""
+
+    renewed_device: str | None = None
 
 
 class RedfishManagement(
@@ -70,56 +68,72 @@ class RedfishManagement(
     """Boot settings, secure boot, interrupt, health, sensors, light and virtual media of a Redfish system."""
 
     info_type = RedfishInfo
+    state_type = BootState
     connector = RedfishConnector
     options_type = InsertionLimits
     options: InsertionLimits
-    supported_boot_devices = frozenset(_SOURCES)
+    supported_boot_devices = frozenset(TARGETS)
 
     def get_supported_boot_devices(self, task: Task) -> frozenset[BootDevice]:
         """Return the supported devices that the system allows, or all of them if the system does not list any."""
-        with borrow_system(task, Kind.MANAGEMENT) as system:
-            return frozenset(device for device in _SOURCES if _choose_source(system, device) is not None)
+        with _borrow_override(task) as override:
+            return frozenset(device for device in TARGETS if override.choose_target(device) is not None)
 
     def get_boot_device(self, task: Task) -> BootDeviceSetting:
-        """Return the override of the boot order. Without an override both values are None: Redfish has no other report."""
-        with borrow_system(task, Kind.MANAGEMENT) as system:
-            boot = system.boot
-            if boot is None or boot.enabled in (None, BootSourceOverrideEnabled.DISABLED):
-                return BootDeviceSetting(None, None)
-            device = _DEVICES.get(boot.target)
-            persistent = boot.enabled is BootSourceOverrideEnabled.CONTINUOUS
-            return BootDeviceSetting(device, None if device is None else persistent)
+        """Return the override of the boot order. Without an override both values are None: Redfish has no other report.
+
+        A device that is renewed before each power-on is reported as persistent.
+        """
+        renewed = _get_renewed_device(task)
+        with _borrow_override(task) as override:
+            found = override.device
+        if renewed is not None and found.device in (None, renewed):
+            return BootDeviceSetting(renewed, True)
+        return found
 
     def set_boot_device(self, task: Task, device: BootDevice, persistent: bool = False) -> None:
         """Override the boot order: for every boot if *persistent*, else for the next one.
 
-        Raises NotSupported for a device that the system does not allow.
+        If the BMC knows no persistent override, the device is set for the next boot, and again before each power-on and reboot
+        through this driver. Raises NotSupported for a device that the system does not allow.
         """
-        enabled = BootSourceOverrideEnabled.CONTINUOUS if persistent else BootSourceOverrideEnabled.ONCE
-        with borrow_system(task, Kind.MANAGEMENT) as system:
-            source = _choose_source(system, device)
-            if source is None:
-                known = ", ".join(sorted(allowed.value for allowed in system.get_allowed_system_boot_source_values()))
-                raise NotSupported(f"boot_device: the system {system.path} cannot boot from {device}; it allows {known}")
-            sends_mode = BootFlag.MODE_WITH_TARGET in find_boot_flags(system.json) and system.boot is not None
-            with translate_refusal("boot_device", device):
-                system.set_system_boot_options(source, enabled=enabled, mode=system.boot.mode if sends_mode else None)
+        with _borrow_override(task) as override:
+            is_as_requested = override.set_device(device, persistent)
+        if persistent:
+            task.state(Kind.MANAGEMENT).renewed_device = None if is_as_requested else str(device)
+        if not is_as_requested:
+            task.log.info("the BMC has no persistent boot device: %s is set for one boot, and again before each power-on", device)
+
+    def renew_boot_device(self, task: Task) -> None:
+        """Set the boot device again that the BMC could not keep. Nothing is sent if there is none, or an override is pending.
+
+        An error is logged: the machine then boots in the order of its firmware.
+        """
+        renewed = _get_renewed_device(task)
+        if renewed is None:
+            return
+        try:
+            with _borrow_override(task) as override:
+                if override.device.device is None:
+                    override.set_device(renewed, persistent=False)
+        except (BareMetalError, sushy.exceptions.SushyError) as exc:
+            task.log.warning("the boot device %s could not be set again before a power-on: %s", renewed, exc)
 
     def get_boot_mode(self, task: Task) -> BootMode:
-        """Return the mode of the boot override, which is the mode of the next boot. Raises UnexpectedAnswer without one."""
-        with borrow_system(task, Kind.MANAGEMENT) as system:
-            mode = system.boot.mode if system.boot is not None else None
-            if mode not in _BOOT_MODES:
-                raise UnexpectedAnswer(f"the system {system.path} does not report its boot mode")
-            return _BOOT_MODES[mode]
+        """Return the mode of the boot override, which is the mode of the next boot. Raises NotSupported without one."""
+        with _borrow_override(task) as override:
+            if override.mode is None:
+                raise NotSupported(f"the system {override.path} does not report its boot mode")
+            return override.mode
 
     def set_boot_mode(self, task: Task, mode: BootMode) -> None:
-        """Set the mode of the boot override to *mode*. Nothing is sent if it already has that mode."""
-        wanted = next(theirs for theirs, ours in _BOOT_MODES.items() if ours is mode)
-        with borrow_system(task, Kind.MANAGEMENT) as system:
-            if system.boot is None or system.boot.mode is not wanted:
-                with translate_refusal("boot_mode", mode):
-                    system.set_system_boot_options(mode=wanted)
+        """Set the mode of the boot override to *mode*. Nothing is sent if it already has that mode.
+
+        Raises NotSupported if the system does not allow the mode.
+        """
+        with _borrow_override(task) as override:
+            if override.mode is not mode:
+                override.set_mode(mode)
 
     def get_secure_boot(self, task: Task) -> bool:
         """Return whether secure boot is enabled for the next boot. Raises NotSupported if the system has no secure boot."""
@@ -217,9 +231,20 @@ class RedfishManagement(
             return VirtualDrives(task, system, self.options).describe()
 
 
-def _choose_source(system: System, device: BootDevice) -> BootSource | None:
-    allowed = system.get_allowed_system_boot_source_values()
-    return next((source for source in _SOURCES.get(device, ()) if source in allowed), None)
+@contextmanager
+def _borrow_override(task: Task) -> Iterator[BootOverride]:
+    """Borrow a session, and read the boot override of the task's system."""
+    info = task.info(Kind.MANAGEMENT)
+    with borrow_session(task) as session:
+        system = session.read_document(info.system_path)
+        path = session.get_known_path(info.system_path)
+        assert path is not None
+        yield BootOverride.read(session, path, system, info.redfish_quirks)
+
+
+def _get_renewed_device(task: Task) -> BootDevice | None:
+    stored = task.state(Kind.MANAGEMENT).renewed_device
+    return None if stored is None else BootDevice(stored)
 
 
 def _check_light(component: str, indicator: str) -> None:

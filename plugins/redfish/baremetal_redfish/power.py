@@ -12,6 +12,7 @@ from baremetal_interfaces import Deadline, Kind, NotSupported, PowerInterface, P
 from baremetal_redfish.connector import RedfishConnector
 from baremetal_redfish.info import RedfishInfo
 from baremetal_redfish.machine import borrow_session, borrow_system, translate_missing
+from baremetal_redfish.management import RedfishManagement
 from baremetal_redfish.session import RedfishSession
 
 _RESETS: dict[PowerState, tuple[ResetType, ...]] = {
@@ -62,6 +63,8 @@ class RedfishPower(PowerInterface, PowerSampling[RedfishSession]):
                 return
             if current is PowerState.OFF and state in (PowerState.REBOOT, PowerState.SOFT_REBOOT):
                 state = PowerState.ON
+            if state.outcome is PowerState.ON:
+                _renew_boot_device(task)
             with translate_missing("reset"):
                 _send_reset(system, state)
 
@@ -82,6 +85,13 @@ class RedfishPower(PowerInterface, PowerSampling[RedfishSession]):
 
 def _parse_power_state(document: dict[str, Any]) -> PowerState:
     return _POWER_STATES.get(str(document.get("PowerState")), PowerState.UNKNOWN)
+
+
+def _renew_boot_device(task: Task) -> None:
+    """Set a boot device again that the BMC keeps for one boot only."""
+    management = dict(task.driver).get(Kind.MANAGEMENT)
+    if isinstance(management, RedfishManagement):
+        management.renew_boot_device(task)
 
 
 def _send_reset(system: System, state: PowerState) -> None:

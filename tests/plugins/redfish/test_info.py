@@ -113,6 +113,13 @@ class TestSystem(TestCase):
         """The service root has to begin with a slash."""
         self.assertRaises(InvalidInput, info, redfish_root_prefix="redfish/v1")
 
+    def test_unknown_quirks_are_refused(self) -> None:
+        """An unknown quirk is refused with the list of quirks; known ones may have a minus sign before them."""
+        info(redfish_quirks="none, -boot-without-mode, BOOT-ONCE-ONLY")
+        failure = self.assertRaises(InvalidInput, info, redfish_quirks="boot-twice")
+        self.assertIn("driver_info/redfish_quirks: 'boot-twice' is not a quirk", str(failure))
+        self.assertIn("boot-once-only", str(failure))
+
     def test_all_problems_at_once(self) -> None:
         """The error contains all problems between the options."""
         failure = self.assertRaises(InvalidInput, info, "ftp://x", redfish_username="root", redfish_root_prefix="x")

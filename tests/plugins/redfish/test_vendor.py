@@ -11,7 +11,7 @@ from baremetal_fake.redfish import RedfishService
 from baremetal_interfaces import BootDevice, BootMode, IndicatorState, InvalidInput, NotFound, PowerState, VirtualMediaDevice
 from baremetal_interfaces.cassettes import Cassette, Replay
 from baremetal_interfaces.local import LocalTask
-from baremetal_redfish.boot_quirks import BOOT_QUIRKS, BootFlag, find_boot_flags
+from baremetal_redfish.quirks import QUIRK_RULES, Quirk, find_quirks
 from baremetal_redfish.related_resources import find_managers
 from baremetal_redfish.vendor import RedfishVendor
 from tests.fixtures.redfish_emulator import build_interfaces
@@ -123,32 +123,39 @@ class TestQuirks(ServiceTestCase):
 
 
 class TestTable(TestCase):
-    def test_each_quirk_has_a_recorded_case(self) -> None:
+    def test_each_rule_has_a_public_source(self) -> None:
+        """Every rule of the table names the public report of the behavior."""
+        self.assertEqual([], [rule for rule in QUIRK_RULES if not rule.source_url.startswith("https://")])
+
+    def test_recorded_cases(self) -> None:
         """A quirk's cassette gives the right result in the driver with the quirk, and a wrong one without it."""
-        for quirk in BOOT_QUIRKS:
-            self.assertTrue(quirk.reference_url.startswith("https://"), quirk)
-            cassette = Cassette.load(quirk_cassettes.HOME / f"{quirk.cassette}.json")
-            case = quirk_cassettes.CASES[quirk.flag]
+        for rule in QUIRK_RULES:
+            if rule.cassette is None:
+                continue
+            cassette = Cassette.load(quirk_cassettes.HOME / f"{rule.cassette}.json")
+            case = quirk_cassettes.CASES[rule.quirk]
             with Replay(cassette) as replay:
                 self.assertEqual(case.wanted, quirk_cassettes.run_case(case, replay.url, cassette.driver_info))
                 self.assertEqual([], replay.missing)
-            with Replay(cassette) as replay, quirk_cassettes.remove_quirk(quirk):
-                self.assertNotEqual(case.wanted, quirk_cassettes.run_case(case, replay.url, cassette.driver_info))
+            with Replay(cassette) as replay:
+                found = quirk_cassettes.run_case(case, replay.url, cassette.driver_info, without=rule.quirk)
+                self.assertNotEqual(case.wanted, found)
                 self.assertEqual([], replay.missing)
 
     def test_each_cassette_has_a_quirk(self) -> None:
-        """Every cassette belongs to a quirk of the table."""
-        named = {f"{quirk.cassette}.json" for quirk in BOOT_QUIRKS}
+        """Every cassette belongs to a rule of the table."""
+        named = {f"{rule.cassette}.json" for rule in QUIRK_RULES if rule.cassette is not None}
         self.assertEqual(named, {path.name for path in quirk_cassettes.HOME.iterdir()})
 
     def test_vendor_model_and_firmware_decide(self) -> None:
         """A quirk applies if all three patterns match in any case of letters; missing values match only ``*``."""
-        self.assertEqual({BootFlag.MODE_WITH_TARGET}, find_boot_flags({"Manufacturer": "Super Micro Computer, Inc. Supermicro"}))
-        self.assertEqual({BootFlag.MODE_WITH_TARGET}, find_boot_flags({"Manufacturer": "SUPERMICRO", "Model": "X11"}))
-        self.assertEqual(set(), find_boot_flags({"Manufacturer": "Dell Inc."}))
-        narrow = (BOOT_QUIRKS[0]._replace(model="X11*", firmware="3.*"),)
-        self.assertEqual(set(), find_boot_flags({"Manufacturer": "Supermicro", "Model": "X11DPi", "BiosVersion": "4.0"}, narrow))
-        self.assertEqual(set(), find_boot_flags({}))
+        mode = Quirk.BOOT_MODE_WITH_TARGET
+        self.assertIn(mode, find_quirks({"Manufacturer": "Super Micro Computer, Inc. Supermicro"}))
+        self.assertIn(mode, find_quirks({"Manufacturer": "SUPERMICRO", "Model": "X11"}))
+        self.assertEqual(set(), find_quirks({"Manufacturer": "Dell Inc."}))
+        narrow = (QUIRK_RULES[0]._replace(model="X11*", firmware="3.*"),)
+        self.assertEqual(set(), find_quirks({"Manufacturer": "Supermicro", "Model": "X11DPi", "BiosVersion": "4.0"}, narrow))
+        self.assertEqual(set(), find_quirks({}))
 
 
 class _Documents:
