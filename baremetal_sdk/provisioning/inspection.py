@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from baremetal_interfaces import Conflict, DriverError, InspectedPort, Inspection, Kind, UnexpectedAnswer, Wait
+from baremetal_interfaces import DriverError, InspectedPort, Inspection, Kind, UnexpectedAnswer, Wait
 from baremetal_interfaces.redaction import redact_text
 from baremetal_interfaces.text import clean_text
 from baremetal_sdk.errors import MACAlreadyExists
@@ -69,17 +69,19 @@ class Inspector:
         self.finish(task, found, plugin_data)
 
     def _add_port(self, task: NodeTask, found: InspectedPort) -> None:
-        """Create a port for the node, unless it has a port with that address. Raises ``Conflict`` if another node has it."""
+        """Create a port for the node, unless it has a port with that address.
+
+        An address that another node has is logged and left out, because some makes give one address to all their machines.
+        """
         assert task.lease is not None
         pxe_enabled = True if found.pxe_enabled is None else found.pxe_enabled
         port = PortRecord(uuid=str(uuid.uuid4()), node_uuid=task.record.uuid, address=found.address, pxe_enabled=pxe_enabled)
         try:
             self._store.create_port(port, fence=task.lease.fence)
         except MACAlreadyExists:
-            if self._store.port(found.address).node_uuid != task.record.uuid:
-                raise Conflict(
-                    f"the inspection found port {found.address}, which belongs to another node; delete the port there"
-                ) from None
+            owner = self._store.port(found.address).node_uuid
+            if owner != task.record.uuid:
+                task.log.warning("the inspection omits port %s, which belongs to node %s", found.address, owner)
 
 
 def _add_bmc_addresses(task: NodeTask) -> dict[str, Any]:

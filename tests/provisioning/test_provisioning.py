@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+
 from testtools import ExpectedException
 
 from baremetal_fake.interfaces.deploy import FakeDeploy
@@ -10,6 +12,7 @@ from baremetal_interfaces import InvalidInput, Kind, Phase, Task, Wait, step
 from baremetal_sdk import Conductor
 from baremetal_sdk.drivers.loader import Plugins, discover
 from baremetal_sdk.errors import InvalidStateRequested, NodeInMaintenance, NodeProtected
+from baremetal_sdk.store.records.node import PortRecord
 from baremetal_sdk.store.records.query import Query
 from baremetal_sdk.testing import provision, settle, wait_for
 from tests.fixtures.machines import MachinesCase
@@ -88,6 +91,18 @@ class TestLifecycle(MachinesCase):
         self.assertEqual(inventory.memory_mb, record.properties["memory_mb"])
         ports = conductor.store.ports(Query(where={"node_uuid": node.uuid}))
         self.assertEqual(sorted(nic.mac for nic in inventory.nics), sorted(port.address for port in ports))
+
+    def test_address_of_another_node_is_left_out(self) -> None:
+        """An inspection leaves out the port whose address another node has, and finishes with the others."""
+        conductor = self.conductor()
+        node, other = self.enroll(conductor), self.enroll(conductor, "m2")
+        nics = self.machine().inventory.nics
+        conductor.store.create_port(PortRecord(uuid=str(uuid.uuid4()), node_uuid=other.uuid, address=nics[0].mac), fence=None)
+        record = provision(conductor, node.uuid, "manage", "inspect")
+        self.assertEqual(("manageable", None), (record.provision_state, record.last_error))
+        ports = conductor.store.ports(Query(where={"node_uuid": node.uuid}))
+        self.assertEqual([nic.mac for nic in nics[1:]], [port.address for port in ports])
+        self.assertEqual(other.uuid, conductor.store.port(nics[0].mac).node_uuid)
 
     def test_rebuild_deploys_again(self) -> None:
         """A rebuild of an active node runs the deploy steps again and ends in active."""

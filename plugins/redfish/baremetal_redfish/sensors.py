@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from baremetal_redfish.inventory import drop_none
 from baremetal_redfish.links import follow, get_nested, get_objects, get_path, iterate_members
 from baremetal_redfish.related_resources import find_chassis
 from baremetal_redfish.session import RedfishSession
+from baremetal_redfish.values import drop_none
 
 Sensors = dict[str, dict[str, dict[str, Any]]]
 
