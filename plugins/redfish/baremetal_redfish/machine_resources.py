@@ -32,13 +32,12 @@ def find_machine_resources(reader: ResourceReader, system: Mapping[str, Any]) ->
     If the service has no other system that can be reset, all its chassis and systems belong to the machine. Otherwise the
     chassis are those that the system links to, those that link to the system, and those that these contain.
     """
-    root = reader.follow({"@odata.id": reader.session.root}) or {}
     linked = list(reader.follow_links(get_nested(system, "Links", "Chassis")))
-    references = reader.member_references(root.get("Systems"))
+    references = reader.member_references(reader.root.get("Systems"))
     if len(references) > _MAX_SYSTEMS:
         return MachineResources(tuple(_add_contained(reader, linked, system)), ())
     others = [other for other in reader.follow_links(references) if not _is_same(other, system)]
-    every = list(reader.members(root.get("Chassis")))
+    every = list(reader.members(reader.root.get("Chassis")))
     if not others or (_is_machine(system) and not any(map(_is_machine, others))):
         return MachineResources(tuple(_merge(linked, every)), tuple(others))
     mine = [chassis for chassis in every if get_path(system) in _list_systems(chassis)]

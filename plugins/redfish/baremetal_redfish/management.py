@@ -36,14 +36,15 @@ from baremetal_interfaces import (
 from baremetal_redfish.boot_override import TARGETS, BootOverride
 from baremetal_redfish.connector import RedfishConnector
 from baremetal_redfish.errors import describe_error
+from baremetal_redfish.health import read_health
 from baremetal_redfish.image import ImageURL
 from baremetal_redfish.info import RedfishInfo
 from baremetal_redfish.light import SystemLight
 from baremetal_redfish.machine import borrow_session, borrow_system, translate_missing, translate_refusal
+from baremetal_redfish.resource_reader import ResourceReader
 from baremetal_redfish.sensors import read_sensors
 from baremetal_redfish.virtual_media import InsertionLimits, VirtualDrives
 
-_HEALTH = {"OK": Health.OK, "Warning": Health.WARNING, "Critical": Health.CRITICAL}
 _COMPONENT, _LIGHT = "system", "led"
 _NOT_IMPLEMENTED = 501
 
@@ -166,18 +167,16 @@ class RedfishManagement(
                 raise NotSupported(f"the system {system.path} does not support NMI: {describe_error(exc)}") from None
 
     def get_node_health(self, task: Task) -> Health | None:
-        """Return the health of the system with its parts, or of the system alone; None if the BMC reports neither."""
+        """Return the worst health that the BMC reports for the machine and its parts; None if it reports none."""
         path = task.info(Kind.MANAGEMENT).system_path
         with borrow_session(task) as session:
-            status = session.read_document(path).get("Status")
-        reported = (status.get("HealthRollup"), status.get("Health")) if isinstance(status, dict) else ()
-        return next((_HEALTH[health] for health in reported if isinstance(health, str) and health in _HEALTH), None)
+            return read_health(ResourceReader(session, task, "the health"), session.read_document(path))
 
     def get_sensors_data(self, task: Task) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
-        """Read the sensors of the system's chassis: sensor type -> sensor name -> reading."""
+        """Read the sensors of the machine's chassis: sensor type -> sensor name -> reading."""
         path = task.info(Kind.MANAGEMENT).system_path
         with borrow_session(task) as session:
-            return read_sensors(session, session.read_document(path))
+            return read_sensors(ResourceReader(session, task, "the report of sensors"), session.read_document(path))
 
     def get_supported_indicators(self, task: Task) -> Mapping[str, Mapping[str, Any]]:
         """Return the only light, ``system/led``, with the states that it can be set to; empty if the system has none."""

@@ -1,4 +1,4 @@
-"""Search for the managers and chassis of one system, at services with several of each."""
+"""Search for the managers of one system, at services with several managers."""
 
 from __future__ import annotations
 
@@ -19,17 +19,11 @@ class _Relation(NamedTuple):
 
 # The schema names the link ManagedBy; some services use the name of the collection.
 _MANAGERS = _Relation(("ManagedBy", "Managers"), "Managers", "ManagerForServers")
-_CHASSIS = _Relation(("Chassis",), "Chassis", "ComputerSystems")
 
 
 def find_managers(session: RedfishSession, system: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the documents of the managers (BMCs) of *system*, in the service's order."""
     return _find_related(session, system, _MANAGERS)
-
-
-def find_chassis(session: RedfishSession, system: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the documents of the chassis that contain *system*."""
-    return _find_related(session, system, _CHASSIS)
 
 
 def _find_related(session: RedfishSession, system: Mapping[str, Any], relation: _Relation) -> list[dict[str, Any]]:
