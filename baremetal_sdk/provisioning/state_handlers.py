@@ -12,12 +12,10 @@ from baremetal_interfaces import (
     BareMetalError,
     DriverError,
     Inspection,
-    InvalidInput,
     Kind,
     NotSupported,
     Phase,
     PowerState,
-    Problem,
     UnexpectedAnswer,
 )
 from baremetal_interfaces.redaction import redact_text
@@ -208,6 +206,9 @@ class StateHandlers:
                 transitions.follow_event(task, _event_after_cleaning(task), last=True)
                 return
             task.write(**_automated_cleaning_changes(task))
+            if not task.record.run_steps and task.record.automated_clean:
+                # Clients such as Metal3 set the field on every node, also where Ironic's agent would do the cleaning.
+                task.log.warning("automated_clean is true, but no interface has an automatic clean step; nothing is cleaned")
         record = task.record
         is_first_step = record.run_index == 0 and bool(record.run_steps)
         if is_first_step and steps.wants_ramdisk(record) and task.call(Kind.DEPLOY, "prepare_cleaning") is not None:
@@ -323,16 +324,9 @@ def _wants_automated_cleaning(task: NodeTask) -> bool:
 
 
 def check_automated_cleaning(task: NodeTask) -> None:
-    """Raise ``InvalidInput`` if the node has to be cleaned automatically and its driver cannot do that.
-
-    A node whose field ``automated_clean`` is true needs an automatic clean step: its client relies on a cleaned machine.
-    """
-    if not _wants_automated_cleaning(task):
-        return
-    task.call(Kind.DEPLOY, "validate_cleaning")
-    if task.record.automated_clean and not steps.automatic_steps(task.driver, Phase.CLEAN):
-        wrong = f"nothing would be cleaned: the interfaces of driver {task.record.driver!r} declare no automatic clean step"
-        raise InvalidInput([Problem("automated_clean", wrong, "set automated_clean=false, and clean the machine yourself")])
+    """Raise ``InvalidInput`` if the node has to be cleaned automatically and only an agent could clean it."""
+    if _wants_automated_cleaning(task):
+        task.call(Kind.DEPLOY, "validate_cleaning")
 
 
 def _automated_cleaning_changes(task: NodeTask) -> dict[str, Any]:

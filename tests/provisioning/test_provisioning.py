@@ -150,15 +150,15 @@ class TestLifecycle(MachinesCase):
             record = provision(conductor, node.uuid, "manage", "provide")
             self.assertEqual("available", record.provision_state)
 
-    def test_requested_cleaning_without_steps_is_refused(self) -> None:
-        """automated_clean=true on a node needs an automatic clean step. The default of the service does not."""
+    def test_cleaning_without_automatic_steps_is_no_error(self) -> None:
+        """Metal3 sets automated_clean=true on each node. Only deploy interfaces that need an agent refuse it."""
         conductor = self.conductor()
-        node = self.enroll(conductor, deploy_interface="ramdisk", automated_clean=True)
-        provision(conductor, node.uuid, "manage")
-        with ExpectedException(InvalidInput, "automated_clean: nothing would be cleaned.*set automated_clean=false"):
-            conductor.rpc.call("change_provision_state", node=node.uuid, verb="provide")
-        conductor.rpc.call("update_node", node=node.uuid, changes={"automated_clean": None})
-        self.assertEqual("available", provision(conductor, node.uuid, "provide").provision_state)
+        for name, deploy in (("m2", "ramdisk"), ("m3", "fake")):
+            node = self.enroll(conductor, name, deploy_interface=deploy, automated_clean=True)
+            record = provision(conductor, node.uuid, "manage", "provide")
+            self.assertEqual(("available", None), (record.provision_state, record.last_error))
+            record = provision(conductor, node.uuid, "manage", "adopt", "undeploy")
+            self.assertEqual(("available", None), (record.provision_state, record.last_error))
 
     def test_manual_cleaning_needs_no_agent(self) -> None:
         """Steps that the BMC does run with each deploy interface."""
