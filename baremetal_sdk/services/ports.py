@@ -10,10 +10,10 @@ from typing import Any
 from baremetal_interfaces import Conflict, InvalidInput, NotFound, Problem
 from baremetal_sdk.rpc.argument_types import check_fields
 from baremetal_sdk.rpc.registry import rpc_method
+from baremetal_sdk.services.physical_networks import join_network
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.hardware import PortgroupRecord
 from baremetal_sdk.store.records.node import PortRecord
-from baremetal_sdk.store.records.query import Query
 from baremetal_sdk.store.revisions import retry_on_revision_conflict
 from baremetal_sdk.update_rules.rules import Change
 from baremetal_sdk.update_rules.table import PORT_DELETE, PORT_UPDATE
@@ -30,7 +30,15 @@ class Ports:
         """Store a new port with the fields *values* and return it. Raises an error if its port group does not fit."""
         check_fields(PortRecord, values, complete=True)
         port = PortRecord(**{"uuid": str(uuid.uuid4()), **values})
-        self._check_group(port)
+        group = self._find_group(port)
+        if group is not None:
+            # As in Ironic, only a new port whose creator asks for network boot is refused. Its default is no conflict.
+            if values.get("pxe_enabled") and not group.standalone_ports_supported:
+                raise Conflict(
+                    f"pxe_enabled: port group {group.uuid} doesn't support standalone ports, so its ports cannot boot over the "
+                    "network alone; set pxe_enabled=false"
+                )
+            join_network(self._store, port, group)
         return self._store.create_port(port, fence=None)
 
     @rpc_method("1.1")
@@ -49,7 +57,11 @@ class Ports:
         node = self._store.node(before.node_uuid)
         values = {name: value for name, value in changes.items() if value != getattr(before, name)}
         PORT_UPDATE.check(Change(node=node, record=before, values=values))
-        self._check_group(replace(before, **changes))
+        if not values.keys().isdisjoint(("portgroup_uuid", "physical_network")):
+            port_after = replace(before, **changes)
+            group = self._find_group(port_after)
+            if group is not None:
+                join_network(self._store, port_after, group)
         expected = before.revision if revision is None else revision
         return self._store.update_port(before.uuid, changes, fence=None, revision=expected)
 
@@ -61,10 +73,10 @@ class Ports:
         PORT_DELETE.check(Change(node=node, record=record))
         self._store.delete_port(record.uuid, fence=None)
 
-    def _check_group(self, port: PortRecord) -> None:
-        """Raise an error unless the port's group belongs to its node and has only ports on the same physical network."""
+    def _find_group(self, port: PortRecord) -> PortgroupRecord | None:
+        """Return the port group of *port*, if it has one. Raises ``InvalidInput`` unless the group belongs to the port's node."""
         if port.portgroup_uuid is None:
-            return
+            return None
         try:
             group: PortgroupRecord | None = self._store.record(PortgroupRecord, port.portgroup_uuid)
         except NotFound:
@@ -73,10 +85,4 @@ class Ports:
             # One text for both cases: the client may not be allowed to see groups of other nodes.
             problem = f"the port's node has no port group {port.portgroup_uuid}"
             raise InvalidInput([Problem("portgroup_uuid", problem, "use one of its port groups")])
-        query = Query(where={"portgroup_uuid": group.uuid}, fields=("uuid", "physical_network"))
-        others = {row["physical_network"] for row in self._store.ports(query) if row["uuid"] != port.uuid}
-        if others - {port.physical_network}:
-            raise Conflict(
-                f"physical_network: port {port.address} is on {port.physical_network!r}, and others of group {group.uuid} "
-                f"on {', '.join(sorted(map(repr, others)))}; all ports of a group have to be on one network"
-            )
+        return group

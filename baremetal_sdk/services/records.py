@@ -9,6 +9,7 @@ from typing import Any
 from baremetal_interfaces import InvalidInput, Problem
 from baremetal_sdk.rpc.argument_types import check_fields
 from baremetal_sdk.rpc.registry import rpc_method
+from baremetal_sdk.services.physical_networks import move_ports
 from baremetal_sdk.services.short_work import RECORD_CHANGE, RECORD_DELETION, acquire_after_short_work
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.hardware import ChassisRecord, PortgroupRecord, VolumeConnectorRecord, VolumeTargetRecord
@@ -63,7 +64,7 @@ class Records:
         """Change fields of the record with this UUID in the table named *kind*, and return it.
 
         Raises ``RevisionConflict`` if *revision* is given and the record has another one. Raises ``InvalidStateRequested`` for
-        volumes of a node that is not powered off.
+        volumes of a node that is not powered off. The ports of a port group move to its new physical network.
         """
         record = _find_record(kind)
         check_fields(record, changes)
@@ -74,7 +75,10 @@ class Records:
             assert task.lease is not None
             if record in _UPDATES:
                 _UPDATES[record].check(Change(node=task.record, values=changes))
-            return self._store.update_record(record, uuid, changes, fence=task.lease.fence, revision=revision)
+            changed = self._store.update_record(record, uuid, changes, fence=task.lease.fence, revision=revision)
+            if isinstance(changed, PortgroupRecord) and "physical_network" in changes:
+                move_ports(self._store, changed, task.lease.fence)
+            return changed
 
     @rpc_method("1.0")
     def delete_record(self, kind: str, uuid: str) -> None:

@@ -183,6 +183,29 @@ class TestPortgroups(ResourceTestCase):
         changes = (("add", "/portgroup_uuid", group), ("replace", "/physical_network", "a"))
         self.assertEqual(200, self.patch(f"/v1/ports/{other}", *changes).status)
 
+    def test_network_of_grouped_ports_changes_with_the_group(self) -> None:
+        """A group takes the network of its first port. Since 1.102, the ports change it only with the group."""
+        group = self.create_group()["uuid"]
+        path = f"/v1/ports/{self.create_port(portgroup_uuid=group, physical_network='a')['uuid']}"
+        self.assertEqual("a", self.get(f"/v1/portgroups/{group}")["physical_network"])
+        change = ("replace", "/physical_network", "b")
+        self.assert_refused(self.patch(path, change), 400, "physical_network: cannot be changed", "port group")
+        self.assertEqual(200, self.patch(f"/v1/portgroups/{group}", change).status)
+        self.assertEqual("b", self.get(path)["physical_network"])
+        refused = self.patch(path, ("replace", "/physical_network", "c"), version="1.101")
+        self.assert_refused(refused, 409, "physical_network", "'b'")
+        self.assertEqual(200, self.patch(path, ("remove", "/portgroup_uuid"), ("remove", "/physical_network")).status)
+        self.assert_refused(self.patch(path, ("add", "/portgroup_uuid", group)), 409, "physical_network", "'b'")
+
+    def test_network_boot_needs_standalone_ports(self) -> None:
+        """A new port that asks for network boot is a conflict in a group without standalone ports."""
+        group = self.create_group(standalone_ports_supported=False)["uuid"]
+        port = {"node_uuid": self.uuid, "portgroup_uuid": group, "address": MAC}
+        self.assert_refused(self.post("ports", **port, pxe_enabled=True), 409, "doesn't support standalone ports")
+        self.assertEqual([], self.get("/v1/ports")["ports"])
+        self.create_port(portgroup_uuid=group, pxe_enabled=False)
+        self.create_port("52:54:00:aa:bb:cd", portgroup_uuid=group)
+
     def test_connection_of_a_port_changes_only_in_some_states(self) -> None:
         """An instance may use the port, unless the node is in maintenance."""
         group, port = self.create_group()["uuid"], self.create_port()["uuid"]

@@ -37,6 +37,8 @@ NODE_NAME_SINCE = 94
 """The minor number of the first microversion that accepts the name of the node of a new port."""
 NETWORK_TYPE_SINCE = 64
 """The minor number of the first microversion with the key ``network_type`` in ``local_link_connection``."""
+NETWORK_OF_GROUPS_SINCE = 102
+"""The minor number of the first microversion in which a port group has a physical network, which is that of its ports."""
 PORTGROUPS_SINCE = 24
 _LINK_KEYS = ("port_id", "switch_id", "hostname", "switch_info", "network_type")
 _NETWORK_TYPES = ("managed", "unmanaged")
@@ -243,6 +245,11 @@ class PortsResource(NodeResource):
     def check_changes(self, request: APIRequest, port: PortRecord, changes: dict[str, Any]) -> None:
         """Raise ``InvalidInput`` or ``NotAcceptable`` if the changed port is invalid."""
         _check_values(request, changes, {**vars(port), **changes})
+        group = port.portgroup_uuid
+        stays = group is not None and changes.get("portgroup_uuid", group) == group
+        if stays and "physical_network" in changes and request.minor >= NETWORK_OF_GROUPS_SINCE:
+            wrong = f"cannot be changed while the port belongs to port group {group}"
+            raise InvalidInput([Problem("physical_network", wrong, "change the field of the port group")])
 
     def save_new(self, request: APIRequest, values: Mapping[str, Any]) -> PortRecord:
         """Create a port through a conductor."""
