@@ -9,8 +9,7 @@ from baremetal_interfaces import BootDevice, BootInterface, Kind, NotSupported, 
 from baremetal_redfish.connector import RedfishConnector
 from baremetal_redfish.image import ImageURL
 from baremetal_redfish.info import RedfishInfo
-from baremetal_redfish.machine import borrow_system
-from baremetal_redfish.virtual_media import ImageRefused, InsertionLimits, VirtualDrives
+from baremetal_redfish.virtual_media import ImageRefused, InsertionLimits, borrow_drives
 
 _FIELD = "instance_info/boot_iso"
 
@@ -33,8 +32,7 @@ class RedfishVirtualMediaBoot(BootInterface):
         If either fails, the image is ejected and the error is raised.
         """
         image = ImageURL.parse(_FIELD, task.node.instance_info.get("boot_iso"))
-        with borrow_system(task, Kind.BOOT) as system:
-            drives = VirtualDrives(task, system, self.options)
+        with borrow_drives(task, Kind.BOOT, self.options) as drives:
             try:
                 drives.insert(VirtualMediaDevice.CDROM, image)
             except ImageRefused as exc:
@@ -47,8 +45,8 @@ class RedfishVirtualMediaBoot(BootInterface):
 
     def clean_up_instance(self, task: Task) -> None:
         """Eject the image from the virtual CD drives."""
-        with borrow_system(task, Kind.BOOT) as system:
-            VirtualDrives(task, system, self.options).eject([VirtualMediaDevice.CDROM])
+        with borrow_drives(task, Kind.BOOT, self.options) as drives:
+            drives.eject([VirtualMediaDevice.CDROM])
 
     def prepare_ramdisk(self, task: Task, parameters: Mapping[str, Any]) -> None:
         """Raise NotSupported: a finished image takes no kernel parameters."""

@@ -47,6 +47,10 @@ class RedfishInfo(DriverInfo):
         choices=("auto", "session", "basic"),
     )
     redfish_root_prefix: str = option("Path of the Redfish service root.", default="/redfish/v1/")
+    redfish_virtual_media_id: str | None = option(
+        "Virtual drive for images: its path or its identifier. By default the drives for the kind of image are tried in order.",
+        default=None,
+    )
     redfish_quirks: str | None = option(
         "Changes of the quirks that the machine's vendor, model and firmware select, separated by commas: the name of a quirk "
         "adds it, a name after a minus sign removes it, and none removes all.",

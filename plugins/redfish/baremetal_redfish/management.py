@@ -43,7 +43,7 @@ from baremetal_redfish.light import SystemLight
 from baremetal_redfish.machine import borrow_session, borrow_system, translate_missing, translate_refusal
 from baremetal_redfish.resource_reader import ResourceReader
 from baremetal_redfish.sensors import read_sensors
-from baremetal_redfish.virtual_media import InsertionLimits, VirtualDrives
+from baremetal_redfish.virtual_media import InsertionLimits, borrow_drives
 
 _COMPONENT, _LIGHT = "system", "led"
 _NOT_IMPLEMENTED = 501
@@ -211,23 +211,23 @@ class RedfishManagement(
                 session.transport.change(session.get_known_path(path) or "", light.build_change(state))
 
     def attach_virtual_media(self, task: Task, device: VirtualMediaDevice, image_url: str) -> None:
-        """Insert the image at *image_url* into the first virtual drive for *device*, in place of any other image.
+        """Insert the image at *image_url* into a virtual drive for *device*, in place of any other image.
 
-        The method returns when the drive reports the image.
+        If a drive takes no remote images, the next one is tried. The method returns when the drive reports the image.
         """
         image = ImageURL.parse("image_url", image_url)
-        with borrow_system(task, Kind.MANAGEMENT) as system:
-            VirtualDrives(task, system, self.options).insert(device, image)
+        with borrow_drives(task, Kind.MANAGEMENT, self.options) as drives:
+            drives.insert(device, image)
 
     def detach_virtual_media(self, task: Task, devices: Sequence[VirtualMediaDevice] | None = None) -> None:
         """Eject the images of the virtual drives for *devices*, or of all drives if None."""
-        with borrow_system(task, Kind.MANAGEMENT) as system:
-            VirtualDrives(task, system, self.options).eject(devices)
+        with borrow_drives(task, Kind.MANAGEMENT, self.options) as drives:
+            drives.eject(devices)
 
     def get_virtual_media(self, task: Task) -> Sequence[Mapping[str, Any]]:
         """Return the virtual drives and their images. The URLs of images are without accounts and queries."""
-        with borrow_system(task, Kind.MANAGEMENT) as system:
-            return VirtualDrives(task, system, self.options).describe()
+        with borrow_drives(task, Kind.MANAGEMENT, self.options) as drives:
+            return drives.describe()
 
 
 @contextmanager

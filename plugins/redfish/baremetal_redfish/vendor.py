@@ -22,9 +22,9 @@ from baremetal_interfaces.addresses import is_http_url
 from baremetal_redfish.connector import RedfishConnector
 from baremetal_redfish.info import RedfishInfo
 from baremetal_redfish.links import follow, get_nested, get_path, iterate_members, read_root
-from baremetal_redfish.machine import borrow_session, borrow_system, translate_refusal
+from baremetal_redfish.machine import borrow_session, translate_refusal
 from baremetal_redfish.session import RedfishSession
-from baremetal_redfish.virtual_media import InsertionLimits, VirtualDrives
+from baremetal_redfish.virtual_media import InsertionLimits, borrow_drives
 
 _PUBLIC_FIELDS = ("Id", "Context", "Destination", "EventTypes", "Protocol")
 _DEVICES = {"cdrom": VirtualMediaDevice.CDROM, "floppy": VirtualMediaDevice.FLOPPY, "disk": VirtualMediaDevice.DISK}
@@ -44,8 +44,8 @@ class RedfishVendor(VendorInterface):
         _refuse_unknown(others, "boot_device")
         if boot_device is not None and boot_device not in _DEVICES:
             raise InvalidInput([Problem("boot_device", f"{boot_device!r} is not valid", "one of " + ", ".join(_DEVICES))])
-        with borrow_system(task, self.kind) as system:
-            VirtualDrives(task, system, self.options).eject(None if boot_device is None else [_DEVICES[boot_device]])
+        with borrow_drives(task, self.kind, self.options) as drives:
+            drives.eject(None if boot_device is None else [_DEVICES[boot_device]])
 
     @passthru(["POST"], background=False, description="Subscribe the https URL 'Destination' to the BMC's events.")
     def create_subscription(

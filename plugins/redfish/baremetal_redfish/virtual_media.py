@@ -1,37 +1,55 @@
-"""Virtual drives of a system: insertion and ejection of images, which are complete only when the drive reports them."""
+"""Virtual media of a system: choice of the drives, insertion and ejection of images."""
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import sushy.exceptions
-from sushy import VirtualMediaType
-from sushy.resources.manager.virtual_media import VirtualMedia
-from sushy.resources.system.system import System
 
-from baremetal_interfaces import Cancelled, DriverError, NotSupported, Task, UnexpectedAnswer, VirtualMediaDevice
+from baremetal_interfaces import (
+    BareMetalError,
+    BMCBusy,
+    Cancelled,
+    DriverError,
+    InvalidInput,
+    Kind,
+    NotSupported,
+    Problem,
+    Task,
+    UnexpectedAnswer,
+    VirtualMediaDevice,
+)
 from baremetal_redfish.errors import describe_error, is_busy
-from baremetal_redfish.image import ImageURL, redact_url
+from baremetal_redfish.image import ImageURL
+from baremetal_redfish.links import get_nested, get_objects, get_path
+from baremetal_redfish.machine import borrow_session
+from baremetal_redfish.related_resources import find_managers
+from baremetal_redfish.resource_reader import ResourceReader
+from baremetal_redfish.session import RedfishSession
+from baremetal_redfish.virtual_drive import ChangeNotReported, VirtualDrive
 
-_SENSOR_TYPES = {
-    VirtualMediaDevice.CDROM: frozenset({VirtualMediaType.CD, VirtualMediaType.DVD}),
-    VirtualMediaDevice.DISK: frozenset({VirtualMediaType.USB_STICK}),
-    VirtualMediaDevice.FLOPPY: frozenset({VirtualMediaType.FLOPPY}),
-}
-_KINDS = {theirs: ours for ours, types in _SENSOR_TYPES.items() for theirs in types}
-_PROTOCOLS = {"nfs": "NFS"}
-"""URL scheme -> Redfish's transfer protocol, for the schemes whose protocol is sent with every insertion.
-
-For HTTP and HTTPS the protocol is sent only if a service asks for it, because some services refuse it.
-"""
+_RETRY_TIMEOUT_S = 20.0
+"""Time in which a refused insertion is repeated after an ejection, in seconds."""
+_MAX_ATTEMPTS = 3
+"""Number of insertions after errors of the service, if no image was ejected before."""
 
 
 class ImageRefused(DriverError):
     """The BMC refused the image, or the drive did not report the change in time."""
+
+
+class _DriveRefused(Exception):
+    """One drive refused the image. *lacks_action* is True if it takes no images at all."""
+
+    def __init__(self, drive: VirtualDrive, reason: str, *, lacks_action: bool = False) -> None:
+        super().__init__(reason)
+        self.drive = drive
+        self.reason = reason
+        self.lacks_action = lacks_action
 
 
 @dataclass(frozen=True)
@@ -46,134 +64,248 @@ class InsertionLimits:
     virtual_media_poll_interval: float = 1.0
 
 
-class VirtualDrives:
-    """The virtual drives of *system*, usable as long as its session is borrowed."""
+@contextmanager
+def borrow_drives(task: Task, kind: Kind, limits: InsertionLimits) -> Iterator[VirtualDrives]:
+    """Borrow a session, and yield the virtual drives of the task's system. *kind* is the calling interface."""
+    info = task.info(kind)
+    with borrow_session(task) as session:
+        system = session.read_document(info.system_path)
+        yield VirtualDrives(task, session, system, selected=info.redfish_virtual_media_id, limits=limits)
 
-    def __init__(self, task: Task, system: System, limits: InsertionLimits) -> None:
+
+class VirtualDrives:
+    """The virtual drives of *system*, the document of a system. *selected* is the drive in the node's ``driver_info``."""
+
+    def __init__(
+        self, task: Task, session: RedfishSession, system: Mapping[str, Any], *, selected: str | None, limits: InsertionLimits
+    ) -> None:
         self._task = task
+        self._session = session
         self._system = system
+        self._selected = selected
         self._limits = limits
+        self._reader = ResourceReader(session, task, "the list of virtual drives")
 
     def insert(self, device: VirtualMediaDevice, image: ImageURL) -> None:
-        """Insert *image* into the first drive for *device*, in place of any other image, and wait until the drive reports it.
+        """Insert *image* into a drive for *device*, in place of any other image, and wait until the drive reports it.
 
-        After a failure the image is ejected. Raises :class:`ImageRefused` if the BMC cannot use the image, and NotSupported if
-        the system has no drive for *device*.
+        If a drive refuses the image, the next one is tried: some are for the console of the BMC only. After a failure the image
+        is ejected. Raises :class:`ImageRefused` if no drive takes the image, and NotSupported if the system has no drive for
+        *device*.
         """
-        drive = self._find_drive(device)
-        self._eject(drive)
-        try:
-            with _translate_refusals():
-                self._insert(drive, image)
-                self._wait_for(drive, inserted=True)
-        except ImageRefused as exc:
-            self._eject_after_failure(drive)
-            wrong = f"the BMC does not take {image} into {drive.path}: {image.scrub(str(exc))}"
-            remedy = "check that the URL is right, and that the BMC can reach it from its network and trusts its certificate"
-            raise ImageRefused(f"{wrong}; {remedy}") from None
-        except BaseException:
-            self._eject_after_failure(drive)
-            raise
+        drives = self._choose_drives(device)
+        has_ejected = any([self._empty(drive) for drive in drives])
+        refusals: list[_DriveRefused] = []
+        for drive in drives:
+            try:
+                self._insert_into(drive, image, has_ejected)
+                return
+            except _DriveRefused as exc:
+                self._task.log.info("virtual drive %s does not take the image: %s", drive.path, image.scrub(exc.reason))
+                refusals.append(exc)
+        raise self._build_refusal(refusals, image)
 
     def eject(self, devices: Iterable[VirtualMediaDevice] | None) -> None:
-        """Eject the images of the drives for *devices*, or of all drives if None. A missing drive or image is not an error."""
+        """Eject the images of the drives for *devices*, or of all drives if None. A missing drive or image is not an error.
+
+        The drives of the system and those of its managers are emptied: some services know an image in one place only.
+        """
         wanted = set(VirtualMediaDevice if devices is None else devices)
-        for drive in self._iterate_drives():
-            if wanted & _get_kinds(drive):
+        for drive in [*self._list_own(), *self._list_of_managers()]:
+            if wanted & drive.kinds and drive.holds_image:
+                # The ejection from the system's drive may have emptied the manager's.
+                drive.refresh()
                 self._eject(drive)
 
     def describe(self) -> Sequence[Mapping[str, Any]]:
         """Return each drive as ``{"media_types": [...], "inserted": bool, "image": url}``. URLs have no account and no query."""
         return [
             {
-                "media_types": sorted(kind.value for kind in _get_kinds(drive)),
-                "inserted": _is_inserted(drive),
-                "image": redact_url(drive.image),
+                "media_types": sorted(kind.value for kind in drive.kinds),
+                "inserted": drive.holds_image,
+                "image": drive.image,
             }
-            for drive in self._iterate_drives()
+            for drive in self._list_own() or self._list_of_managers()
         ]
 
-    def _find_drive(self, device: VirtualMediaDevice) -> VirtualMedia:
-        for drive in self._iterate_drives():
-            if device in _get_kinds(drive):
-                return drive
-        raise NotSupported(f"the BMC offers no virtual {device} for the system {self._system.path}")
+    def _choose_drives(self, device: VirtualMediaDevice) -> list[VirtualDrive]:
+        """Return the drives to try for *device*, those for remote images first.
 
-    def _iterate_drives(self) -> Iterator[VirtualMedia]:
-        """Yield the system's own drives or, at older services, those of its managers."""
-        found = self._read_members(self._system)
+        They are the drive that the node selects, or those of the system, or at older services those of its manager.
+        """
+        if self._selected:
+            return [self._find_selected(self._selected, device)]
+        found = [drive for drive in self._list_own() if device in drive.kinds]
         if not found:
-            with contextlib.suppress(sushy.exceptions.MissingAttributeError):
-                found = [drive for manager in self._system.managers for drive in self._read_members(manager)]
-        yield from found
+            found = self._choose_manager_drives(device)
+        if not found:
+            raise NotSupported(f"the BMC offers no virtual {device} for the system {get_path(self._system)}")
+        return sorted(found, key=lambda drive: drive.rank)
 
-    def _read_members(self, owner: Any) -> list[VirtualMedia]:
+    def _find_selected(self, selected: str, device: VirtualMediaDevice) -> VirtualDrive:
+        """Return the drive with the path or identifier *selected*, of the system before those of its managers."""
+        own, others = self._list_own(), self._list_of_managers()
+        for drives in (own, others):
+            found = [drive for drive in drives if selected.rstrip("/") in drive.names]
+            if len(found) == 1 and device in found[0].kinds:
+                return found[0]
+            if len(found) > 1:
+                raise self._build_selection_error(f"{selected!r} is the identifier of several drives", found)
+        wrong = f"no virtual {device} has the path or identifier {selected!r}"
+        raise self._build_selection_error(wrong, [drive for drive in [*own, *others] if device in drive.kinds])
+
+    def _choose_manager_drives(self, device: VirtualMediaDevice) -> list[VirtualDrive]:
+        """Return the drives of the only manager that has any for *device*.
+
+        Among several, managers of this system and BMCs have precedence. Raises InvalidInput if more than one remains.
+        """
+        offers = [(manager, drives) for manager, drives in self._iterate_manager_drives(device)]
+        for is_preferred in (self._manages_system, _is_bmc):
+            preferred = [(manager, drives) for manager, drives in offers if is_preferred(manager)]
+            offers = preferred or offers
+        if len(offers) > 1:
+            drives = [drive for _, drives in offers for drive in drives]
+            raise self._build_selection_error(f"is needed, because several managers offer a virtual {device}", drives)
+        return offers[0][1] if offers else []
+
+    def _iterate_manager_drives(self, device: VirtualMediaDevice) -> Iterator[tuple[Mapping[str, Any], list[VirtualDrive]]]:
+        for manager in find_managers(self._session, self._system):
+            drives = [drive for drive in self._read_members(manager) if device in drive.kinds]
+            if drives:
+                yield manager, drives
+
+    def _manages_system(self, manager: Mapping[str, Any]) -> bool:
+        paths = {get_path(link) for link in get_objects(get_nested(manager, "Links", "ManagerForServers"))}
+        return get_path(self._system) in paths
+
+    def _list_own(self) -> list[VirtualDrive]:
+        return self._read_members(self._system)
+
+    def _list_of_managers(self) -> list[VirtualDrive]:
+        found = [drive for manager in find_managers(self._session, self._system) for drive in self._read_members(manager)]
+        return list({drive.path: drive for drive in found}.values())
+
+    def _read_members(self, owner: Mapping[str, Any]) -> list[VirtualDrive]:
+        """Return the drives of a system or manager. A drive that cannot be read is left out and logged."""
+        found = []
+        for reference in self._reader.member_references(owner.get("VirtualMedia")):
+            path = get_path(reference)
+            if path is None:
+                continue
+            try:
+                found.append(VirtualDrive(self._session.transport, path))
+            except sushy.exceptions.SushyError as exc:
+                if isinstance(exc, sushy.exceptions.AccessError | sushy.exceptions.ConnectionError):
+                    raise
+                self._task.log.warning("virtual drive %s is left out: %s", path, exc)
+        return found
+
+    def _insert_into(self, drive: VirtualDrive, image: ImageURL, has_ejected: bool) -> None:
+        """Insert *image* into one drive and wait until it reports it. Raises ``_DriveRefused`` if the drive refuses it."""
         try:
-            return list(owner.virtual_media.get_members())
-        except (sushy.exceptions.MissingAttributeError, sushy.exceptions.ResourceNotFoundError):
-            return []
+            self._send_insertion(drive, image, has_ejected)
+            self._wait_for(drive, holds_image=True)
+        except _DriveRefused:
+            self._eject_after_failure(drive)
+            raise
+        except ChangeNotReported as exc:
+            self._eject_after_failure(drive)
+            raise ImageRefused(_describe_refusal(drive, image, str(exc))) from None
+        except BaseException:
+            self._eject_after_failure(drive)
+            raise
 
-    def _insert(self, drive: VirtualMedia, image: ImageURL) -> None:
-        drive.insert_media(
-            image.url,
-            username=image.username,
-            password=image.password,
-            transfer_protocol=_PROTOCOLS.get(image.scheme),
-        )
+    def _send_insertion(self, drive: VirtualDrive, image: ImageURL, has_ejected: bool) -> None:
+        """Send the insertion, again if the service fails: an ejection before may not be complete.
 
-    def _eject(self, drive: VirtualMedia) -> None:
-        """Eject the image of *drive*, and read the drive afterwards: sushy suppresses many refusals of an ejection."""
-        if not _is_inserted(drive):
+        The record of the behavior is https://storyboard.openstack.org/#!/story/2008504.
+        """
+        limit = self._task.deadline.within(min(_RETRY_TIMEOUT_S, self._limits.virtual_media_timeout))
+        attempts = 0
+        while True:
+            attempts += 1
+            try:
+                drive.insert(image)
+                return
+            except (sushy.exceptions.AccessError, sushy.exceptions.ConnectionError):
+                raise
+            except sushy.exceptions.MissingActionError:
+                raise _DriveRefused(drive, "the virtual drive does not accept images", lacks_action=True) from None
+            except sushy.exceptions.HTTPError as exc:
+                is_transient = exc.status_code >= 500 or exc.status_code == 409 or is_busy(exc)
+                is_over = limit.expired if has_ejected else attempts >= _MAX_ATTEMPTS or limit.expired
+                if not is_transient or is_over:
+                    if is_busy(exc):
+                        raise
+                    raise _DriveRefused(drive, describe_error(exc), lacks_action=exc.status_code == 405) from None
+            self._pause(drive)
+
+    def _pause(self, drive: VirtualDrive) -> None:
+        if self._task.cancelled:
+            raise Cancelled(f"the task was cancelled before the virtual drive {drive.path} took the image")
+        time.sleep(min(self._limits.virtual_media_poll_interval, self._task.deadline.remaining()))
+
+    def _empty(self, drive: VirtualDrive) -> bool:
+        """Eject the image of a drive before an insertion, and return whether it had one.
+
+        A refusal is logged: the insertion shows whether the drive is usable.
+        """
+        if not drive.holds_image:
+            return False
+        try:
+            self._eject(drive)
+        except (sushy.exceptions.AccessError, sushy.exceptions.ConnectionError):
+            raise
+        except (sushy.exceptions.SushyError, UnexpectedAnswer, BMCBusy) as exc:
+            self._task.log.warning("virtual drive %s could not be emptied: %s", drive.path, exc)
+        return True
+
+    def _eject(self, drive: VirtualDrive) -> None:
+        """Eject the image of *drive*, and wait until the drive reports it."""
+        if not drive.holds_image or not drive.eject():
             return
-        drive.eject_media()
         try:
-            self._wait_for(drive, inserted=False)
-        except ImageRefused:
-            raise UnexpectedAnswer(f"the BMC does not eject the image of {drive.path} ({redact_url(drive.image)})") from None
+            self._wait_for(drive, holds_image=False)
+        except ChangeNotReported:
+            raise UnexpectedAnswer(f"the BMC does not eject the image of {drive.path} ({drive.image})") from None
 
-    def _eject_after_failure(self, drive: VirtualMedia) -> None:
+    def _eject_after_failure(self, drive: VirtualDrive) -> None:
         """Eject a partly inserted image after a failure. An error of the ejection must not hide the failure."""
         try:
-            drive.eject_media()
+            drive.refresh()
+            if drive.holds_image:
+                drive.eject()
         except Exception as exc:
             self._task.log.warning("could not empty %s after a failure: %s", drive.path, type(exc).__name__)
 
-    def _wait_for(self, drive: VirtualMedia, inserted: bool) -> None:
-        limit = self._task.deadline.within(self._limits.virtual_media_timeout)
-        while True:
-            drive.refresh()
-            if _is_inserted(drive) is inserted:
-                return
-            if self._task.cancelled:
-                raise Cancelled(f"the task was cancelled before the virtual drive {drive.path} reported its change")
-            if limit.expired:
-                state = "inserted" if inserted else "ejected"
-                raise ImageRefused(f"the image is not {state} after {self._limits.virtual_media_timeout:g} s")
-            time.sleep(min(self._limits.virtual_media_poll_interval, limit.remaining()))
+    def _wait_for(self, drive: VirtualDrive, *, holds_image: bool) -> None:
+        timeout = self._limits.virtual_media_timeout
+        drive.wait_for(
+            holds_image=holds_image,
+            task=self._task,
+            limit=self._task.deadline.within(timeout),
+            interval=self._limits.virtual_media_poll_interval,
+            timeout=timeout,
+        )
+
+    def _build_refusal(self, refusals: Sequence[_DriveRefused], image: ImageURL) -> BareMetalError:
+        """Return the error for an image that all drives refused: the first reason that is about the image, if any."""
+        first = next((refusal for refusal in refusals if not refusal.lacks_action), None)
+        if first is None:
+            paths = ", ".join(refusal.drive.path for refusal in refusals)
+            return NotSupported(f"the BMC's virtual drives do not accept images: {paths}")
+        others = f" ({len(refusals) - 1} other drives refuse it too)" if len(refusals) > 1 else ""
+        return ImageRefused(_describe_refusal(first.drive, image, first.reason + others))
+
+    def _build_selection_error(self, wrong: str, drives: Sequence[VirtualDrive]) -> InvalidInput:
+        allowed = "the drives are " + (", ".join(drive.path for drive in drives) or "none")
+        return InvalidInput([Problem("driver_info/redfish_virtual_media_id", wrong, allowed)])
 
 
-@contextlib.contextmanager
-def _translate_refusals() -> Iterator[None]:
-    """Turn a service's refusal of an image into :class:`ImageRefused`.
-
-    A drive that cannot be filled becomes NotSupported. Refused logins, broken connections and busy services keep their errors.
-    """
-    try:
-        yield
-    except (sushy.exceptions.AccessError, sushy.exceptions.ConnectionError):
-        raise
-    except sushy.exceptions.HTTPError as exc:
-        if is_busy(exc):
-            raise
-        raise ImageRefused(describe_error(exc)) from None
-    except sushy.exceptions.MissingActionError:
-        raise NotSupported("the BMC's virtual drive does not accept images") from None
+def _is_bmc(manager: Mapping[str, Any]) -> bool:
+    return manager.get("ManagerType") == "BMC"
 
 
-def _get_kinds(drive: VirtualMedia) -> set[VirtualMediaDevice]:
-    return {_KINDS[medium] for medium in drive.media_types or () if medium in _KINDS}
-
-
-def _is_inserted(drive: VirtualMedia) -> bool:
-    """Return whether a drive has an image. Services that omit ``Inserted`` report only the URL of the image."""
-    return bool(drive.image) if drive.inserted is None else bool(drive.inserted)
+def _describe_refusal(drive: VirtualDrive, image: ImageURL, reason: str) -> str:
+    remedy = "check that the URL is right, and that the BMC can reach it from its network and trusts its certificate"
+    return f"the BMC does not take {image} into {drive.path}: {image.scrub(reason)}; {remedy}"
