@@ -34,7 +34,7 @@ def commands() -> Table:
 
 def _reset(call: Call) -> Operation:
     """Return the operation that restarts the BMC: its sessions end, and the machine's power does not change."""
-    return make_change("reset_bmc", call.bmc.logins.clear)
+    return make_change("reset_bmc", call.bmc.restart)
 
 
 def _get_authentication_capabilities(call: Call) -> bytes:

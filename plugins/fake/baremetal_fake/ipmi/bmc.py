@@ -50,7 +50,7 @@ class IPMIBMC:
         self.counters = BMCCounters()
         self.guid = uuid.UUID(self.machine.inventory.uuid).bytes[::-1]
         self.logins = LoginTable(options.access, self.guid, self.counters, rack.clock)
-        self.events = EventLog(rack.clock)
+        self.events = EventLog(rack.clock, options.first_event_number)
         self.sensors = options.sensors
         self.sensor_reservation = 0
         self.keeps_boot_flags = False
@@ -63,6 +63,8 @@ class IPMIBMC:
         self.overruns = 0
         """Number of commands that the BMC refused, because too many commands were in flight."""
         self._table = table
+        self._reservations_to_lose = options.lost_reservations
+        self._silent_until: float | None = None
 
     @property
     def machine(self) -> Machine:
@@ -74,6 +76,8 @@ class IPMIBMC:
 
         The BMC does not answer a datagram that is not valid or not genuine, nor one that a fault loses.
         """
+        if self._silent_until is not None and self.rack.clock() < self._silent_until:
+            return None
         answer = messages.answer_ping(datagram)
         if answer is not None:
             return Reply(answer)
@@ -88,6 +92,18 @@ class IPMIBMC:
         if reply is None:
             return None
         return reply._replace(delay=reply.delay + _slowness(fault))
+
+    def check_reservation(self, given: int, valid: int) -> None:
+        """Raise CommandError (C5h) if the reservation *given* is not the *valid* one, or if it is to be lost now."""
+        is_lost = self._reservations_to_lose > 0
+        self._reservations_to_lose -= is_lost
+        if is_lost or given != valid:
+            raise CommandError(Code.RESERVATION_LOST)
+
+    def restart(self) -> None:
+        """End all logins and sessions, and stay silent for as long as the BMC restarts."""
+        self.logins.clear()
+        self._silent_until = self.rack.clock() + self.options.reset_seconds
 
     def _answer(self, packet: Packet) -> Reply | None:
         """Return the reply to *packet*, a login message or an IPMI command, or None if the BMC stays silent."""
@@ -182,6 +198,8 @@ class IPMIBMC:
                 return messages.response(request, Code.OK, operation.run(None)), 0.0
             fault = self.machine.record_operation(operation.name, **operation.arguments)
             answer = self._carry_out(operation, fault, session)
+            if operation.name == "reset_bmc" and not self.options.answers_reset:
+                return None
         except CommandError as exc:
             return messages.response(request, exc.code), 0.0
         if answer is None:
@@ -204,6 +222,9 @@ class IPMIBMC:
         if request.target != BMC_ADDRESS or request.target_lun:
             raise CommandError(Code.INVALID_LUN)
         command = self._table.get((request.netfn, request.command))
+        code = self.options.refused_commands.get((request.netfn, request.command))
+        if code is not None:
+            raise CommandError(code)
         if command is None:
             raise CommandError(Code.INVALID_COMMAND)
         if command.level > (0 if session is None else session.level):

@@ -122,6 +122,8 @@ def _identify(call: Call) -> Operation:
     """Return the operation of Chassis Identify. The light blinks for some seconds, or shines until it is switched off."""
     seconds = call.data[0] if call.data else _DEFAULT_IDENTIFY_S
     forced = len(call.data) > 1 and bool(call.data[1] & 1)
+    if forced and not call.bmc.options.unlimited_identify:
+        raise CommandError(Code.WRONG_LENGTH)
     state = IndicatorState.BLINKING if seconds else IndicatorState.OFF
     if forced:
         state = IndicatorState.ON
@@ -138,6 +140,8 @@ def _set_boot_option(call: Call) -> Operation:
     """Return the operation that sets a boot option; raise CommandError if the BMC does not support the option or its value."""
     data = call.require(1)
     parameter, bmc = data[0] & 0x7F, call.bmc
+    if parameter == _VALID_BIT_CLEARING and bmc.options.keeps_flag_timeout:
+        raise CommandError(Code.PARAMETER_NOT_SUPPORTED)
     if parameter == _VALID_BIT_CLEARING:
         keeps = bool(call.require(2)[1] & _KEEP_ON_TIMEOUT)
         return make_change("set_boot_option", lambda: setattr(bmc, "keeps_boot_flags", keeps))

@@ -80,6 +80,12 @@ class BMCState(Protocol):
     def machine(self) -> Machine:
         """Simulated machine that the BMC manages."""
 
+    def check_reservation(self, given: int, valid: int) -> None:
+        """Raise CommandError (C5h) if the reservation *given* is not the *valid* one, or if it is to be lost now."""
+
+    def restart(self) -> None:
+        """End all logins and sessions, and stay silent for as long as the BMC restarts."""
+
 
 @dataclass(frozen=True)
 class Operation:

@@ -23,9 +23,9 @@ class EventLog:
     Not thread-safe: only the event loop of its service uses the log.
     """
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], first_number: int = 1) -> None:
         self._clock = clock
-        self._next_number = 1
+        self._first_number = self._next_number = first_number
         self._erased_at = self._added_at = 0
         self.reservation = 0
         self.records: dict[int, bytes] = {}
@@ -57,6 +57,8 @@ class EventLog:
     def clear(self) -> None:
         """Delete all records, and note the time of the erasure."""
         self.records.clear()
+        if not self._first_number:
+            self._next_number = 0
         self._erased_at = self.now()
 
     def info(self) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from baremetal_fake.ipmi.commands import Call, Code, Command, CommandError, Level, Operation, Table, make_change, make_reader
-from baremetal_fake.ipmi.event_log import RECORD_BYTES
+from baremetal_fake.ipmi.event_log import LAST_RECORD, RECORD_BYTES
 
 STORAGE = 0x0A
 """IPMI network function of the storage commands."""
@@ -38,6 +38,8 @@ def _get_entry(call: Call) -> bytes:
     if found is None:
         raise CommandError(Code.NOT_PRESENT)
     following, record = found
+    if following == LAST_RECORD and call.bmc.options.circular_event_log:
+        following = next(iter(call.bmc.events.records))
     offset, count = data[4], data[5]
     if offset >= RECORD_BYTES:
         raise CommandError(Code.OUT_OF_RANGE)
@@ -54,8 +56,7 @@ def _clear(call: Call) -> Operation:
     data = call.require(6)
     if data[2:5] != b"CLR" or data[5] not in (_GET_ERASE_STATUS, _INITIATE_ERASE):
         raise CommandError(Code.INVALID_FIELD)
-    if int.from_bytes(data[:2], "little") != call.bmc.events.reservation:
-        raise CommandError(Code.RESERVATION_LOST)
+    call.bmc.check_reservation(int.from_bytes(data[:2], "little"), call.bmc.events.reservation)
     if data[5] == _GET_ERASE_STATUS:
         return Operation("get_sel", lambda _: bytes((_ERASE_COMPLETED,)))
     clear = make_change("clear_sel", call.bmc.events.clear)

@@ -9,8 +9,8 @@ from baremetal_fake.machine import Power
 SENSOR_EVENT, STORAGE = 0x04, 0x0A
 """IPMI network functions of the sensor commands and of the storage commands."""
 _LAST_RECORD = 0xFFFF
-_MAX_READ_BYTES = 0x20
-"""Maximum bytes of a record that one request may read, unless the option ``whole_sensor_records`` is set."""
+_HEADER_BYTES = 5
+_BROKEN_RECORD_BYTES = 100
 
 
 def commands() -> Table:
@@ -40,23 +40,35 @@ def _get_record(call: Call) -> bytes:
 
     Raises CommandError if the record does not exist, the reservation is old, or too many bytes are requested.
     """
-    data = call.require(6)
+    data, options = call.require(6), call.bmc.options
     number, offset, count = int.from_bytes(data[2:4], "little"), data[4], data[5]
     # Only a read from an offset above zero needs the reservation.
-    if offset and int.from_bytes(data[:2], "little") != call.bmc.sensor_reservation:
-        raise CommandError(Code.RESERVATION_LOST)
-    sensors = call.bmc.sensors
-    index = len(sensors) - 1 if number == _LAST_RECORD else number
-    if index >= len(sensors):
-        raise CommandError(Code.NOT_PRESENT)
-    body = sensors[index].record()
+    if offset:
+        call.bmc.check_reservation(int.from_bytes(data[:2], "little"), call.bmc.sensor_reservation)
+    records = [sensor.record() for sensor in call.bmc.sensors]
+    index = len(records) - 1 if number == _LAST_RECORD else number
+    if options.has_broken_sensor and index == len(records):
+        return _get_broken_record(index, offset, count)
+    if index >= len(records):
+        phantom = options.phantom_sensor_code if index == len(records) else None
+        raise CommandError(Code.NOT_PRESENT if phantom is None else phantom)
+    body = records[index]
     record = index.to_bytes(2, "little") + bytes((0x51, 0x01, len(body))) + body
     if offset > len(record):
         raise CommandError(Code.OUT_OF_RANGE)
-    if count > _MAX_READ_BYTES and not call.bmc.options.whole_sensor_records:
-        raise CommandError(Code.TOO_MANY_BYTES)
-    following = index + 1 if index + 1 < len(sensors) else _LAST_RECORD
+    if count > options.sensor_read_bytes and not options.whole_sensor_records:
+        raise CommandError(options.sensor_read_code)
+    has_extra = options.has_broken_sensor or options.phantom_sensor_code is not None
+    following = index + 1 if index + 1 < len(records) + has_extra else _LAST_RECORD
     return following.to_bytes(2, "little") + record[offset : offset + count]
+
+
+def _get_broken_record(index: int, offset: int, count: int) -> bytes:
+    """Return the header of the broken record, which refers to the first record; raise CommandError for the rest."""
+    if offset + count > _HEADER_BYTES:
+        raise CommandError(Code.TOO_MANY_BYTES)
+    header = index.to_bytes(2, "little") + bytes((0x51, 0x00, _BROKEN_RECORD_BYTES))
+    return bytes(2) + header[offset : offset + count]
 
 
 def _require_sensor(call: Call) -> Sensor:

@@ -31,6 +31,12 @@ class AccessOptions:
     """Highest privilege level that the BMC grants to the account."""
     suites: Sequence[int] = (3, 17)
     """Numbers of the cipher suites that the BMC offers, in order."""
+    ignores_other_suites: bool = False
+    """Whether the BMC does not answer the request for a cipher suite that it does not offer. If false, it refuses the request."""
+    other_suite_status: int = Status.NO_CIPHER_SUITE
+    """RMCP+ status that refuses a cipher suite."""
+    refused_level_status: int = Status.UNAUTHORIZED_ROLE
+    """RAKP status that refuses a privilege level above ``highest_level``."""
     session_limit: int = 4
     """Maximum number of open sessions and logins in progress, counted together."""
     session_timeout: float = 60.0
@@ -128,13 +134,15 @@ class LoginTable:
         """Start a login for the Open Session Request *message*, and return the body of the Open Session Response.
 
         The response refuses the login if the cipher suite is not offered or the session limit is reached. Raises BadMessage
-        if *message* is too short.
+        if *message* is too short, or if the BMC ignores the request.
         """
         suite = select_suite(message, self.options.suites)
         console = int.from_bytes(message[4:8], "little")
         self._expire()
+        if suite is None and self.options.ignores_other_suites:
+            raise BadMessage("the cipher suite is not supported, and the BMC ignores the request")
         if suite is None:
-            return _response_header(message, Status.NO_CIPHER_SUITE, console)
+            return _response_header(message, self.options.other_suite_status, console)
         if len(self._sessions) + len(self._logins) >= self.options.session_limit:
             self._counters.count_full_table()
             return _response_header(message, Status.NO_RESOURCES, console)
@@ -197,14 +205,14 @@ class LoginTable:
         self.attempts += 1
         self._consecutive_failures += 1
 
-    def _check_account(self, login: Login, fault: Fault | None, locked: bool) -> Status:
+    def _check_account(self, login: Login, fault: Fault | None, locked: bool) -> int:
         """Return status OK, or the status that refuses the user name or the privilege level of *login*."""
         if fault is not None and fault.effect is Effect.BUSY:
             return Status.NO_RESOURCES
         refused = fault is not None and fault.effect in (Effect.AUTH, Effect.REFUSE)
         if refused or locked or login.username != self.options.account.username:
             return Status.UNAUTHORIZED_NAME
-        return Status.OK if login.level <= self.options.highest_level else Status.UNAUTHORIZED_ROLE
+        return Status.OK if login.level <= self.options.highest_level else self.options.refused_level_status
 
     def _fail(self, login: Login) -> None:
         """Remove *login*, and count it as refused if it counts as an attempt."""
@@ -236,6 +244,6 @@ def _session_number(message: bytes) -> int:
     return int.from_bytes(message[4:8], "little")
 
 
-def _response_header(message: bytes, status: Status, console: int) -> bytes:
+def _response_header(message: bytes, status: int, console: int) -> bytes:
     """Return the start of an RMCP+ or RAKP answer: the client's message tag, the status, and the client's session number."""
     return bytes((message[0], status, 0, 0)) + console.to_bytes(4, "little")
