@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from baremetal_interfaces import Connector, Deadline, Fault, Kind, Task, request_slot
 from baremetal_interfaces.http import NameLookupFailed
@@ -13,6 +13,7 @@ from baremetal_interfaces.http.socket import LOCAL_ERRNOS, resolve
 from baremetal_ipmi.errors import BMCFull, CommandUnanswered, LoginRefused, NoAnswer, SessionLost
 from baremetal_ipmi.info import PRIVILEGE_LEVELS, IPMIInfo
 from baremetal_ipmi.session import IPMISession, Login
+from baremetal_ipmi.traits import TraitsCache
 from baremetal_ipmi.wire import Wire
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class IPMIConnector(Connector[IPMISession]):
     max_in_flight = 1
     shareable = True
     takes_turns = True
+    traits: ClassVar[TraitsCache] = TraitsCache()
+    """Behavior of the BMCs. Sessions come and go, and a BMC keeps its limits."""
 
     def open(self, info: IPMIInfo, tls: ssl.SSLContext | None, deadline: Deadline) -> IPMISession:
         """Log in exactly once with the account of *info*, and return the session at the BMC itself."""
@@ -50,6 +53,7 @@ class IPMIConnector(Connector[IPMISession]):
                 suite=info.ipmi_cipher_suite,
                 addresses=addresses,
                 deadline=deadline,
+                traits=self.traits.get(info.endpoint().host, info.ipmi_port),
             )
         return Login(wire).get_session()
 

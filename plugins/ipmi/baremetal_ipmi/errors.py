@@ -11,6 +11,14 @@ class LoginRefused(IPMIError):
     """The BMC refused the account, its password or its key, or did not prove that it knows the password."""
 
 
+class LevelRefused(IPMIError):
+    """The BMC does not grant the privilege level that the login asked for. It did not refuse the account."""
+
+
+class SuiteRefused(IPMIError):
+    """The BMC does not accept a cipher suite that this login may use."""
+
+
 class NoAnswer(IPMIError):
     """Nothing answers at the address of the BMC."""
 

@@ -8,13 +8,21 @@ from typing import Any
 
 from baremetal_interfaces import Deadline, DeadlineExceeded
 from baremetal_ipmi.errors import CommandRefused, IPMIError
+from baremetal_ipmi.records import (
+    NOT_PRESENT,
+    RecordReader,
+    Repository,
+    ReservationLost,
+    request_reserved,
+    reserve,
+    wait_for_reservation,
+)
 from baremetal_ipmi.session import IPMISession
 
-_STORAGE = 0x0A
-_RESERVE, _GET, _CLEAR = 0x42, 0x43, 0x47
+_RECORD_BYTES = 16
+_LOG = Repository("event log", "entry", 0x42, 0x43, header_bytes=_RECORD_BYTES, get_length=lambda record: _RECORD_BYTES)
+_CLEAR = 0x47
 _FIRST_ENTRY, _LAST_ENTRY = 0x0000, 0xFFFF
-_WHOLE_RECORD = 0xFF
-_NOT_PRESENT = 0xCB
 _START_ERASURE, _GET_ERASURE_STATUS = 0xAA, 0x00
 _ERASURE_DONE = 0x01
 _SYSTEM_EVENT = 0x02
@@ -25,35 +33,47 @@ _ERASURE_POLL_INTERVAL_S = 0.2
 
 
 def read_events(session: IPMISession, limit: int, deadline: Deadline) -> list[dict[str, Any]]:
-    """Return the *limit* oldest events of the log, oldest first, in the form of :func:`parse_event`."""
-    found: list[dict[str, Any]] = []
+    """Return the *limit* oldest events of the log, oldest first, in the form of :func:`parse_event`.
+
+    Some BMCs number an entry 0000h after their numbers have wrapped, and end the log with a reference to an entry that was
+    read before. The log also ends at an entry that was erased in the meantime.
+    """
+    reader = RecordReader(session, _LOG, deadline)
+    records: list[bytes] = []
+    requested: set[int] = set()
     number = _FIRST_ENTRY
-    while len(found) < limit:
+    while len(records) < limit and number != _LAST_ENTRY and number not in requested:
+        requested.add(number)
         try:
-            answer = session.request(_STORAGE, _GET, [0, 0, *number.to_bytes(2, "little"), 0, _WHOLE_RECORD], deadline=deadline)
+            following, record = reader.read(number)
         except CommandRefused as exc:
-            if exc.code == _NOT_PRESENT and number == _FIRST_ENTRY:
-                return found
+            if exc.code == NOT_PRESENT:
+                break
             raise
-        if len(answer) < 18:
-            raise IPMIError(f"entry {number} of the event log is truncated")
-        found.append(parse_event(answer[2:18]))
-        following = int.from_bytes(answer[:2], "little")
-        if following in (_LAST_ENTRY, number):
-            return found
+        # The first entry is requested as 0000h and has another number of its own, to which the last entry may refer.
+        if records and record == records[0] and number == int.from_bytes(record[:2], "little"):
+            break
+        records.append(record)
         number = following
-    return found
+    return [parse_event(record) for record in records]
 
 
 def clear_events(session: IPMISession, deadline: Deadline) -> None:
     """Erase the log, and wait until the BMC reports that the erasure is complete.
 
-    Raises DeadlineExceeded if the erasure is not complete by *deadline*. The BMC may still complete it.
+    Raises DeadlineExceeded if the erasure is not complete by *deadline*. The BMC may still complete it. Raises BMCFull if the
+    BMC keeps cancelling the reservation.
     """
-    reservation = session.request(_STORAGE, _RESERVE, deadline=deadline)[:2]
-    action = _START_ERASURE
+    reservation = reserve(session, _LOG, deadline)
+    action, lost = _START_ERASURE, 0
     while True:
-        answer = session.request(_STORAGE, _CLEAR, [*reservation, *b"CLR", action], deadline=deadline)
+        try:
+            answer = request_reserved(session, _CLEAR, reservation + b"CLR" + bytes((action,)), deadline)
+        except ReservationLost:
+            lost += 1
+            wait_for_reservation(_LOG, lost, deadline)
+            reservation = reserve(session, _LOG, deadline)
+            continue
         if answer and answer[0] & 0x0F == _ERASURE_DONE:
             return
         if deadline.expired:
@@ -64,6 +84,8 @@ def clear_events(session: IPMISession, deadline: Deadline) -> None:
 
 def parse_event(record: bytes) -> dict[str, Any]:
     """Return the fields of an event record of sixteen bytes, as JSON values (tables 32-1 to 32-3)."""
+    if len(record) < _RECORD_BYTES:
+        raise IPMIError(f"an event record has {len(record)} bytes, and {_RECORD_BYTES} are required")
     kind = record[2]
     fields: dict[str, Any] = {"id": int.from_bytes(record[:2], "little"), "record_type": kind}
     if kind == _SYSTEM_EVENT or kind in _OEM_TIMESTAMPED:

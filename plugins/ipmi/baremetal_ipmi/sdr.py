@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import math
-import random
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from baremetal_interfaces import Deadline
 from baremetal_ipmi.errors import CommandRefused, IPMIError
+from baremetal_ipmi.records import NOT_PRESENT, STORAGE, RecordReader, RecordUnreadable, Repository
 from baremetal_ipmi.session import IPMISession
 
-_STORAGE = 0x0A
-_INFO, _RESERVE, _GET = 0x20, 0x22, 0x23
+_LOG = logging.getLogger(__name__)
+
+_INFO = 0x20
 _HEADER_BYTES = 5
-_PART_BYTES = 16
-"""Bytes per request if the BMC refuses to return a record at once. Some BMCs do not even return 32 bytes."""
 _LAST_RECORD = 0xFFFF
 _MAX_RECORDS = 2000
-_RESERVATION_LOST, _NOT_PRESENT = 0xC5, 0xCB
-_NO_RESERVATION, _WHOLE_RECORD = b"\0\0", 0xFF
-_MAX_PAUSE_S = 0.2
 _FULL, _COMPACT = 0x01, 0x02
 _THRESHOLD_READING = 0x01
 
@@ -107,106 +103,55 @@ def read_sensor_records(session: IPMISession, deadline: Deadline) -> tuple[Senso
 
     They are read once in a session, and again if the controller reports that its records have changed.
     """
-    info = session.request(_STORAGE, _INFO, deadline=deadline)
+    info = session.request(STORAGE, _INFO, deadline=deadline)
     # The number of records, and the times of the last addition and the last erasure.
     version = info[1:3] + info[5:13]
     if session.cache is None or session.cache[0] != version:
-        session.cache = (version, tuple(_parse_sensors(_read_records(session, deadline), session.address)))
+        count = int.from_bytes(info[1:3], "little")
+        session.cache = (version, tuple(_parse_sensors(_read_records(session, count, deadline), session.address)))
     records: tuple[SensorRecord, ...] = session.cache[1]
     return records
 
 
-def _read_records(session: IPMISession, deadline: Deadline) -> Iterator[bytes]:
-    """Yield the raw bytes of all sensor data records.
+def _read_records(session: IPMISession, count: int, deadline: Deadline) -> Iterator[bytes]:
+    """Yield the raw bytes of all sensor data records. *count* is their number as the BMC reports it.
 
-    Raises IPMIError if the controller lists too many, because a list with a loop would never end.
+    A record whose rest the BMC refuses is skipped, and a reference to an earlier record ends the list: some BMCs return such
+    records (https://github.com/ipmitool/ipmitool/pull/197). Other BMCs refer to a record after the last one
+    (https://github.com/chu11/freeipmi-mirror/issues/29). Raises IPMIError if the BMC lists too many records, and
+    RecordUnreadable if it refuses all.
     """
-    repository = _Repository(session, deadline)
-    number = 0
-    for _ in range(_MAX_RECORDS):
+    reader = RecordReader(session, _REPOSITORY, deadline)
+    requested: set[int] = set()
+    number, unreadable, has_read = 0, None, False
+    while number not in requested and number != _LAST_RECORD:
+        if len(requested) >= _MAX_RECORDS:
+            raise IPMIError(f"the BMC lists more than {_MAX_RECORDS} sensor records")
+        requested.add(number)
         try:
-            following, record = repository.read(number)
+            number, record = reader.read(number)
+        except RecordUnreadable as exc:
+            _LOG.warning("skipped a sensor: %s", exc)
+            number, unreadable = exc.following, exc
         except CommandRefused as exc:
-            if exc.code == _NOT_PRESENT and number == 0:
-                return
+            if exc.code == NOT_PRESENT or len(requested) > count > 0:
+                break
             raise
-        yield record
-        if following in (_LAST_RECORD, number):
-            return
-        number = following
-    raise IPMIError(f"the BMC lists more than {_MAX_RECORDS} sensor records")
+        else:
+            has_read = True
+            yield record
+    if unreadable is not None and not has_read:
+        raise unreadable
 
 
-class _Repository:
-    """Reader of the sensor data records of one controller. It reads each with one request if the controller supports that.
-
-    A record that is read in parts requires a reservation. A BMC has only one for all clients (IPMI 2.0, 33.11), so that each
-    client cancels the reservation of the others. A record that is read at once requires none (33.12).
-    """
-
-    def __init__(self, session: IPMISession, deadline: Deadline) -> None:
-        self._session = session
-        self._deadline = deadline
-        self._reservation: bytes | None = None
-        self._whole = True
-
-    def read(self, number: int) -> tuple[int, bytes]:
-        """Return the number of the next record, and the record *number*."""
-        answer = self._read_whole(number) if self._whole else None
-        if answer is None:
-            answer = self._read_in_parts(number)
-        return int.from_bytes(answer[:2], "little"), answer[2:]
-
-    def _read_whole(self, number: int) -> bytes | None:
-        try:
-            answer = self._read_part(_NO_RESERVATION, number, 0, _WHOLE_RECORD)
-        except CommandRefused as exc:
-            if exc.code == _NOT_PRESENT:
-                raise
-            self._whole = False
-            return None
-        self._whole = len(answer) - 2 == _get_record_length(answer)
-        return answer if self._whole else None
-
-    def _read_in_parts(self, number: int) -> bytes:
-        while True:
-            try:
-                return self._read_under_reservation(number)
-            except CommandRefused as exc:
-                if exc.code != _RESERVATION_LOST or self._deadline.expired:
-                    raise
-            self._reservation = None
-            # Another client has taken the reservation. A random pause lets it finish, so that the two do not keep taking the
-            # reservation from each other.
-            time.sleep(min(random.uniform(0, _MAX_PAUSE_S), self._deadline.remaining()))
-
-    def _read_under_reservation(self, number: int) -> bytes:
-        if self._reservation is None:
-            self._reservation = self._session.request(_STORAGE, _RESERVE, deadline=self._deadline)[:2]
-        record = self._read_part(self._reservation, number, 0, _HEADER_BYTES)
-        length = _get_record_length(record)
-        # The first two bytes of each response are the number of the next record, not a part of this one.
-        offset = len(record) - 2
-        while offset < length:
-            count = min(_PART_BYTES, length - offset)
-            record += self._read_part(self._reservation, number, offset, count)[2:]
-            offset = len(record) - 2
-        return record
-
-    def _read_part(self, reservation: bytes, number: int, offset: int, count: int) -> bytes:
-        data = [*reservation, *number.to_bytes(2, "little"), offset, count]
-        answer = self._session.request(_STORAGE, _GET, data, deadline=self._deadline)
-        if len(answer) < 3:
-            raise IPMIError(f"sensor record {number} is truncated")
-        return answer
+def _get_record_length(record: bytes) -> int:
+    """Return the length of *record*, whose fifth byte counts the bytes after the header. Fewer bytes count as a header alone."""
+    return _HEADER_BYTES + (record[4] if len(record) >= _HEADER_BYTES else 0)
 
 
-def _get_record_length(answer: bytes) -> int:
-    """Return the length of the record in *answer*, which begins with the two-byte number of the next record.
-
-    The fifth byte of the record's header counts the bytes after the header. A short answer counts as a header alone.
-    """
-    return _HEADER_BYTES + (answer[6] if len(answer) > 6 else 0)
+_REPOSITORY = Repository(
+    "sensor repository", "sensor record", 0x22, 0x23, header_bytes=_HEADER_BYTES, get_length=_get_record_length
+)
 
 
 def _parse_sensors(records: Iterator[bytes], owner: int) -> Iterator[SensorRecord]:

@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from baremetal_interfaces import Busy, Deadline, DeadlineExceeded, request_slot
-from baremetal_ipmi.errors import BMCFull, CommandRefused, CommandUnanswered, SessionLost, TargetUnanswered
+from baremetal_interfaces.http.socket import LOCAL_ERRNOS
+from baremetal_ipmi.errors import BMCFull, CommandRefused, CommandUnanswered, IPMIError, SessionLost, TargetUnanswered
 from baremetal_ipmi.route import BMC_ADDRESS, SEND_MESSAGE, Route, unwrap_response
 from baremetal_ipmi.wire import Wire
 
@@ -31,7 +32,22 @@ _SLOWER_WEIGHT = 0.05
 _MAX_TARGETS = 64
 """Maximum number of controllers whose sessions a login keeps, with what they have cached."""
 _BUSY_CODES = frozenset({0xC0})
+_INSUFFICIENT_PRIVILEGE = 0xD4
 _TIMEOUT = 0xFFFF
+
+_DEVICE_ID = (0x06, 0x01)
+_READS = frozenset(
+    {_DEVICE_ID, (0x00, 0x01), (0x00, 0x09), (0x04, 0x2D), (0x0A, 0x20), (0x0A, 0x22), (0x0A, 0x23), (0x0A, 0x42), (0x0A, 0x43)}
+)
+"""Network functions and numbers of commands that may be repeated in another session, because they change nothing."""
+_MIN_STALE_IDLE_S = 5.0
+_STALE_TIMEOUT_S = 4.0
+"""Seconds to wait for the response to a read in a session that was idle. The BMC may have restarted in the meantime."""
+_RESTART_ANSWER_TIMEOUT_S = 2.0
+_RESTART_PROBE_TIMEOUT_S = 2.0
+_RESTART_GRACE_S = 15.0
+"""Seconds after which a BMC has to be silent that did not answer a reset command."""
+_RESTART_PROBE_INTERVAL_S = 0.5
 
 
 class IPMISession:
@@ -57,6 +73,22 @@ class IPMISession:
         """
         return self._login.request(netfn, command, data, route=self._route, deadline=deadline)
 
+    def request_restart(self, netfn: int, command: int, *, deadline: Deadline) -> None:
+        """Send a command that restarts the controller, and return when it has answered or is silent.
+
+        Raises another :class:`~baremetal_ipmi.errors.IPMIError` if the controller refuses the command, or if it keeps
+        serving the session without an answer to the command.
+        """
+        self._login.request_restart(netfn, command, route=self._route, deadline=deadline)
+
+    def get_read_size(self, command: int, default: int) -> int:
+        """Return the number of bytes that one read by *command* may return, which all sessions at the controller remember."""
+        return self._login.traits.get_read_size((self._route, command), default)
+
+    def set_read_size(self, command: int, size: int) -> None:
+        """Remember that one read by *command* may return *size* bytes."""
+        self._login.traits.set_read_size((self._route, command), size)
+
     def close(self, deadline: Deadline) -> None:
         """Send Close Session without waiting for the response, and release the socket."""
         self._login.close(deadline)
@@ -67,6 +99,7 @@ class Login:
 
     def __init__(self, wire: Wire, clock: Callable[[], float] = time.monotonic) -> None:
         self._wire = wire
+        self.traits = wire.traits
         self._clock = clock
         self._lock = threading.Lock()
         self._answered_at = clock()
@@ -114,6 +147,49 @@ class Login:
             finally:
                 self._lock.release()
 
+    def request_restart(self, netfn: int, command: int, *, route: Route | None, deadline: Deadline) -> None:
+        """Send a command that restarts the controller at the end of *route*, or the BMC for None.
+
+        A controller that restarts need not answer (IPMI 2.0, 20.2 and 20.3). Only silence after a controller that answered
+        counts as a restart. The login is lost then.
+        """
+        self.request(*_DEVICE_ID, (), route=route, deadline=deadline)
+        with request_slot(deadline):
+            if not self._lock.acquire(timeout=deadline.remaining()):
+                raise Busy("the BMC was not restarted: an earlier command is still waiting for its response; try again later")
+            try:
+                if not self._is_answered(netfn, command, route, deadline.within(_RESTART_ANSWER_TIMEOUT_S)):
+                    self._wait_for_silence(route, deadline.within(_RESTART_GRACE_S))
+            finally:
+                self._lock.release()
+            if route is None:
+                self._lost_reason = "the BMC was restarted"
+
+    def _wait_for_silence(self, route: Route | None, deadline: Deadline) -> None:
+        """Return when the controller no longer answers in the session. Raises CommandUnanswered at *deadline*."""
+        while deadline.remaining() > _RESTART_PROBE_TIMEOUT_S:
+            self._lost_reason = None
+            if not self._is_answered(*_DEVICE_ID, route, deadline.within(_RESTART_PROBE_TIMEOUT_S)):
+                return
+            time.sleep(min(_RESTART_PROBE_INTERVAL_S, deadline.remaining()))
+        raise CommandUnanswered("the BMC did not answer the reset command and goes on as before; it may restart later")
+
+    def _is_answered(self, netfn: int, command: int, route: Route | None, deadline: Deadline) -> bool:
+        """Send one command, and return whether it was answered. Raises CommandRefused if it was refused."""
+        try:
+            self._request(netfn, command, (), route=route, deadline=deadline)
+        except (CommandRefused, BMCFull, DeadlineExceeded):
+            raise
+        except IPMIError:
+            self._wire.abandon_command()
+            return False
+        except OSError as exc:
+            if exc.errno in LOCAL_ERRNOS:
+                raise
+            # The network reports that the port is closed or the host is away.
+            return False
+        return True
+
     def close(self, deadline: Deadline) -> None:
         """Send Close Session without waiting for the response, and release the socket."""
         has_lock = self._lock.acquire(timeout=deadline.remaining())
@@ -131,7 +207,8 @@ class Login:
 
     def _request(self, netfn: int, command: int, data: Sequence[int], *, route: Route | None, deadline: Deadline) -> bytes:
         # The BMC may have ended an idle session without notice; a command would then wait in vain for its response.
-        if self._lost_reason is None and self._clock() - self._answered_at > IDLE_TIMEOUT_S:
+        idle_s = self._clock() - self._answered_at
+        if self._lost_reason is None and idle_s > IDLE_TIMEOUT_S:
             self._lost_reason = f"the session was idle for more than {IDLE_TIMEOUT_S:g} s"
         if self._lost_reason is not None:
             raise SessionLost(self._lost_reason)
@@ -139,7 +216,9 @@ class Login:
             # Without time for the response the command would be lost, and the session with it.
             name = f"command {command:#04x} of network function {netfn:#04x}"
             raise DeadlineExceeded(f"{name} was not sent: too little time is left before the deadline")
-        self._wire.deadline = deadline
+        is_retryable = idle_s > _MIN_STALE_IDLE_S and (netfn, command) in _READS
+        # A BMC that restarted ignores its former sessions. Time is left for a login and another attempt.
+        self._wire.deadline = deadline.within(min(_STALE_TIMEOUT_S, deadline.remaining() / 2)) if is_retryable else deadline
         # Until the response arrives, the session counts as lost: a late response would be taken for that of the next command.
         self._lost_reason, began = "an earlier command of the session was not answered", self._clock()
         try:
@@ -148,7 +227,13 @@ class Login:
             # The BMC answered, so the session stays valid for the BMC and its other controllers.
             self._lost_reason, self._answered_at = None, self._clock()
             raise TargetUnanswered(f"{exc}: {route}") from None
+        except CommandUnanswered:
+            if is_retryable:
+                raise SessionLost(f"the BMC did not answer in a session that was idle for {idle_s:.0f} s") from None
+            raise
         if response["code"] == _TIMEOUT:
+            if is_retryable:
+                raise SessionLost(f"the BMC did not answer in a session that was idle for {idle_s:.0f} s")
             name = f"command {command:#04x} of network function {netfn:#04x}"
             raise CommandUnanswered(f"the BMC did not answer {name}, and may have carried it out")
         self._lost_reason = None
@@ -170,5 +255,6 @@ def _get_data(response: dict[str, Any]) -> bytes:
     if code in _BUSY_CODES:
         raise BMCFull(response["error"])
     if code:
-        raise CommandRefused(code, f"{response['error']} (completion code {code:#04x})")
+        advice = "; set ipmi_priv_level to a higher level" if code == _INSUFFICIENT_PRIVILEGE else ""
+        raise CommandRefused(code, f"{response['error']} (completion code {code:#04x}){advice}")
     return bytes(response["data"])

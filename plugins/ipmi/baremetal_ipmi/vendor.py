@@ -33,13 +33,16 @@ class IPMIVendor(VendorInterface):
 
     @passthru(["POST"], description="Restart the BMC; the machine keeps running. With 'warm' false it is a cold start.")
     def bmc_reset(self, task: Task, warm: Any = True, **others: Any) -> None:
-        """Restart the BMC, which ends its sessions: a warm reset, or a cold one if *warm* is false. The machine keeps running."""
+        """Restart the BMC, which ends its sessions: a warm reset, or a cold one if *warm* is false. The machine keeps running.
+
+        A BMC that restarts need not answer. Return when it has answered or is silent.
+        """
         _refuse_unknown(others, "warm")
         wanted = {True: True, False: False, "true": True, "false": False}.get(warm.lower() if isinstance(warm, str) else warm)
         if wanted is None:
             raise InvalidInput([Problem("warm", f"{warm!r} is not valid", "it has to be true or false")])
         with borrow_controller(task, self.kind) as session:
-            session.request(_APPLICATION, _WARM_RESET if wanted else _COLD_RESET, deadline=task.deadline)
+            session.request_restart(_APPLICATION, _WARM_RESET if wanted else _COLD_RESET, deadline=task.deadline)
 
     @passthru(["GET"], background=False, description="Return the oldest 'limit' events of the BMC's event log, oldest first.")
     def get_event_log(self, task: Task, limit: Any = _MAX_EVENTS, **others: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from testtools import TestCase
 
 from baremetal_interfaces import LocalTask, Node
-from baremetal_ipmi import IPMIManagement, IPMIPower
+from baremetal_ipmi import IPMIConnector, IPMIManagement, IPMIPower
 from tests.fixtures import ipmi_sim
 
 
@@ -23,6 +23,8 @@ class SimulatorTestCase(TestCase):
             raise cls.skipException(f"{ipmi_sim.BINARY} is not installed (Debian's package openipmi has it)")
         cls.sim = ipmi_sim.IPMISimulator()
         cls.sim.__enter__()
+        # The simulator supports suite 3 alone, and its port may be that of a former BMC with suite 17.
+        IPMIConnector.traits.clear()
         cls.addClassCleanup(cls.sim.__exit__, None, None, None)
 
     def task(self, timeout: float = 30.0, node: Node | None = None, **changes: Any) -> LocalTask:

@@ -346,6 +346,7 @@ class TestLibrary(TestCase):
             "_initsession",
             "_make_ipmi_payload",
             "_mark_broken",
+            "_open_rmcpplus_request",
             "_relog",
             "_remove_request_entry",
             "_xmit_packet",
