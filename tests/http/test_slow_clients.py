@@ -73,7 +73,9 @@ class TestBodyBudget(ServerTestCase):
     def test_the_oldest_upload_is_rejected_above_the_budget(self) -> None:
         """Uploads cannot fill the disk. Completed and rejected uploads free their share of the budget."""
         self.useFixture(MonkeyPatch("baremetal_sdk.http.limits.HTTPLimits.max_spooled_bytes", 1))
-        server = self.configured(max_request_body_size=1_000_000)
+        # The budget is four times the largest of the limits.
+        names = ("max_request_body_size", "max_provision_body_size", "max_inspection_body_size")
+        server = self.configured(**dict.fromkeys(names, 1_000_000))
         head = b"POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\n\r\n"
         uploads = [self.client(server).send(head) for _ in range(5)]
         for client in uploads:
