@@ -14,7 +14,7 @@ from typing import Any
 
 import bcrypt
 from fixtures import FakeLogger, TempDir
-from testtools import TestCase
+from testtools import ExpectedException, TestCase
 
 from baremetal_interfaces import BareMetalError, Busy, Deadline
 from baremetal_sdk import Conductor
@@ -125,9 +125,12 @@ class TestWire(JSONRPCCase):
 
     def test_large_requests_and_responses_are_rejected(self) -> None:
         """A request above the limit is not sent, and a response above the limit becomes an error."""
-        self.assertRaises(MessageTooLarge, self.rpc.call, "echo", value="x" * 17_000_000)
+        size = self.conductor.config.rpc_max_message_size
+        with ExpectedException(MessageTooLarge):
+            self.rpc.call("echo", value="x" * size)
         self.assertEqual(0, self.probe.runs)
-        self.assertRaises(MessageTooLarge, self.rpc.call, "grow", size=17_000_000)
+        with ExpectedException(MessageTooLarge):
+            self.rpc.call("grow", size=size)
         self.assertEqual(1, self.rpc.call("echo", value=1))
 
     def test_a_stopped_conductor_is_unreachable(self) -> None:
