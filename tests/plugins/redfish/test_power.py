@@ -8,6 +8,7 @@ from testtools import TestCase
 
 from baremetal_interfaces import (
     AuthenticationFailed,
+    BareMetalError,
     BMCUnreachable,
     Deadline,
     DeadlineExceeded,
@@ -21,6 +22,7 @@ from baremetal_redfish.info import RedfishInfo
 from baremetal_redfish.power import RedfishPower
 from tests.fixtures.raw_server import RawServer, answer, documents
 from tests.fixtures.redfish_emulator import ACCOUNT, EmulatorTestCase, build_task
+from tests.fixtures.scripted_redfish import SYSTEM, Answer, ScriptedRedfish, Write, build_documents, error
 from tests.fixtures.sushy_emulator import SushyEmulator
 
 
@@ -188,3 +190,46 @@ class TestRealTiming(TestCase):
         info = RedfishInfo.parse({"redfish_address": "x", "redfish_username": ACCOUNT[0], "redfish_password": ACCOUNT[1]})
         self.assertEqual(RedfishInfo, type(info))
         self.assertIs(RedfishInfo, RedfishPower.info_type)
+
+
+class TestRefusedPowerOn(TestCase):
+    def power_on(self, refusals: list[tuple[int, str]], *, takes_effect: bool = False, timeout: float = 60.0) -> list[Write]:
+        """Power on a machine whose BMC answers with *refusals* first, and return the requests that were sent."""
+        left = list(refusals)
+
+        def answer(service: ScriptedRedfish, write: Write) -> Answer:
+            if not left or takes_effect:
+                service.documents[SYSTEM]["PowerState"] = "On"
+            if not left:
+                return 204, None
+            status, message_id = left.pop(0)
+            return status, error(message_id, "the host is turning off")
+
+        with ScriptedRedfish(build_documents(PowerState="Off"), answer) as service:
+            task = service.task(timeout=timeout)
+            try:
+                task.call("power", "set_power_state", PowerState.ON)
+                self.assertEqual(PowerState.ON, task.call("power", "get_power_state"))
+            finally:
+                self.sent = service.writes
+        return self.sent
+
+    def test_refusals_after_a_power_off_pass(self) -> None:
+        """A power-on that the BMC refuses is repeated until it is accepted."""
+        for status in (400, 409, 500):
+            self.assertEqual(4, len(self.power_on([(status, "Base.1.8.GeneralError")] * 3)), status)
+
+    def test_refusal_with_effect(self) -> None:
+        """A refused power-on is not repeated if the machine is on afterwards."""
+        self.assertEqual(1, len(self.power_on([(400, "Base.1.8.GeneralError")], takes_effect=True)))
+
+    def test_request_that_is_never_accepted(self) -> None:
+        """A refusal whose reason does not pass is an error at once."""
+        self.assertRaises(BareMetalError, self.power_on, [(400, "Base.1.8.ActionParameterNotSupported")] * 3)
+        self.assertEqual(1, len(self.sent))
+
+    def test_refusals_that_do_not_end(self) -> None:
+        """A power-on that is refused for longer than the limit is an error with the BMC's words."""
+        failure = self.assertRaises(BareMetalError, self.power_on, [(409, "Base.1.8.GeneralError")] * 10_000)
+        self.assertIn("the host is turning off", str(failure))
+        self.assertGreater(len(self.sent), 1)
