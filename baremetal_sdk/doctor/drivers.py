@@ -12,6 +12,7 @@ from baremetal_sdk.config import ConductorConfig
 from baremetal_sdk.doctor.finding import Finding, fail, ok, warn
 from baremetal_sdk.drivers.catalog import DriverCatalog
 from baremetal_sdk.drivers.loader import LoadFailure, discover
+from baremetal_sdk.drivers.shared_machines import FIELDS, group_by_machine
 from baremetal_sdk.errors import ConfigurationError
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.node import INTERFACE_FIELDS
@@ -81,6 +82,21 @@ def examine_nodes(drivers: DriverCatalog, store: Store, now: datetime) -> Iterat
         )
     if not missing:
         yield ok("interfaces", f"the drivers and interfaces of all {count} nodes are offered")
+
+
+def examine_machines(drivers: DriverCatalog, store: Store) -> Iterator[Finding]:
+    """Generate a warning for each machine that several nodes manage, or an OK."""
+    groups = group_by_machine(drivers, store.nodes(NodeQuery(fields=FIELDS)))
+    for address, nodes in groups:
+        names = [node["name"] or node["uuid"] for node in nodes]
+        more = f" and {len(names) - _MAX_NAMED_NODES} more" if len(names) > _MAX_NAMED_NODES else ""
+        yield warn(
+            "machines",
+            f"{len(names)} nodes manage the same machine, {address}: {', '.join(names[:_MAX_NAMED_NODES])}{more}",
+            "correct the address or the system in driver_info, or delete all but one of these nodes",
+        )
+    if not groups:
+        yield ok("machines", "no two nodes manage the same machine")
 
 
 def _is_enabled(failure: LoadFailure, config: ConductorConfig) -> bool:

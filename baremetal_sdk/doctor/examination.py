@@ -11,7 +11,7 @@ from baremetal_sdk.clock import Clock, SystemClock, wall_source
 from baremetal_sdk.conductor.conductor import Conductor
 from baremetal_sdk.config import ConductorConfig
 from baremetal_sdk.doctor.database import examine_database
-from baremetal_sdk.doctor.drivers import examine_nodes, examine_plugins, load_drivers
+from baremetal_sdk.doctor.drivers import examine_machines, examine_nodes, examine_plugins, load_drivers
 from baremetal_sdk.doctor.finding import Finding, Outcome, fail, ok, warn
 from baremetal_sdk.doctor.process import Process, examine_process
 from baremetal_sdk.doctor.sessions import examine_sessions
@@ -69,7 +69,7 @@ def _load_drivers(config: ConductorConfig, conductor: Conductor | None) -> Drive
 def _examine_store(
     config: ConductorConfig, conductor: Conductor | None, drivers: DriverCatalog, *, clock: Clock, max_files: int | None
 ) -> Iterator[Finding]:
-    """Generate findings about missing drivers of nodes, BMC sessions, and the clocks of other conductors.
+    """Generate findings about missing drivers of nodes, shared machines, BMC sessions, and the clocks of other conductors.
 
     With *conductor*, examine its store and the connection too. Without it, open the existing store of *config*.
     *max_files* is the limit of open files of the process, or None if it is unlimited.
@@ -78,6 +78,7 @@ def _examine_store(
         if conductor is not None:
             yield _examine_connection(store)
         yield from examine_nodes(drivers, store, clock.now())
+        yield from examine_machines(drivers, store)
         yield examine_sessions(store, max_files)
         yield from _examine_peer_clocks(store, clock.now())
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import difflib
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from baremetal_interfaces import BareMetalError, InvalidInput, Kind, NotSupported, Problem
 from baremetal_sdk.drivers.catalog import DriverCatalog, collect_info_types, get_interface_names
 from baremetal_sdk.drivers.credentials import collect_secret_names, has_new_secret, is_secret, split_secrets
+from baremetal_sdk.drivers.shared_machines import FIELDS, find_machine_address, find_nodes_of_machine
 from baremetal_sdk.errors import ConfigurationError, DriverNotFound, LeaseLost
 from baremetal_sdk.logs import get_logger
 from baremetal_sdk.provisioning.allocation_links import delete_allocation
@@ -19,6 +20,7 @@ from baremetal_sdk.services.node_rules import dependent_changes
 from baremetal_sdk.store.large_values import delete_replaced
 from baremetal_sdk.store.protocol import Store
 from baremetal_sdk.store.records.node import INTERFACE_FIELDS, NodeRecord
+from baremetal_sdk.store.records.query import NodeQuery
 from baremetal_sdk.store.revisions import retry_on_revision_conflict
 from baremetal_sdk.store.secrets import SecretBox
 from baremetal_sdk.tasks.history import History
@@ -130,14 +132,15 @@ class Nodes:
         """Validate the node's settings for each of its interfaces, without requests to a BMC.
 
         Return for each kind of interface its ``result`` (None: the node has no such interface) and the ``reason`` of a negative
-        result. A warning about unknown options is the ``reason`` of a positive result of ``power``.
+        result. Warnings about unknown options and about other nodes with the same machine are the ``reason`` of a positive
+        result of ``power``.
         """
         task = self._tasks.read_only(node)
         results = {str(kind): self._validate_interface(task, kind) for kind in Kind}
-        warning = self._unknown_options(task)
-        # Clients know no place for warnings, so this one is the reason of a positive result.
-        if warning and results["power"]["result"]:
-            results["power"]["reason"] = warning
+        warnings = [*self._find_unknown_options(task), *self._find_nodes_of_same_machine(task.record)]
+        # Clients know no place for warnings, so these are the reason of a positive result.
+        if warnings and results["power"]["result"]:
+            results["power"]["reason"] = ". ".join(warnings)
         return results
 
     def _complete_changes(self, before: NodeRecord, changes: dict[str, Any], reset_interfaces: bool) -> dict[str, Any]:
@@ -210,8 +213,18 @@ class Nodes:
             return {"result": False, "reason": str(exc)}
         return {"result": not problems, "reason": ". ".join(problems) or None}
 
-    def _unknown_options(self, task: NodeTask) -> str:
-        """Return a warning that lists unknown options in ``driver_info``, with similar names. Empty if all options are known."""
+    def _find_nodes_of_same_machine(self, node: NodeRecord) -> Iterator[str]:
+        """Yield a warning for each other node that manages the machine of *node*. Nodes of other owners are not named."""
+        address = find_machine_address(self._drivers, node.driver, node.driver_info)
+        if address is None:
+            return
+        for other in find_nodes_of_machine(self._drivers, address, self._store.nodes(NodeQuery(fields=FIELDS))):
+            if other["uuid"] != node.uuid:
+                label = f"node {other['name'] or other['uuid']}" if other["owner"] == node.owner else "a node of another owner"
+                yield f"driver_info: {label} manages the same machine, {address}; correct or delete one of the nodes"
+
+    def _find_unknown_options(self, task: NodeTask) -> list[str]:
+        """Return a warning for each unknown option in ``driver_info``, with similar names."""
         info_types = collect_info_types(interface for _, interface in task.driver)
         read = {option.name for info_type in info_types for option in info_type.options()}
         # Options of the driver's other implementations are no errors: the node may use another one at another time.
@@ -220,8 +233,7 @@ class Nodes:
         }
         unknown = sorted(name for name in task.record.driver_info if name not in read | others)
         wrong = "no interface of this node reads it"
-        problems = [Problem(f"driver_info/{name}", wrong, _suggest(name, read)) for name in unknown]
-        return ". ".join(map(str, problems))
+        return [str(Problem(f"driver_info/{name}", wrong, _suggest(name, read))) for name in unknown]
 
 
 def _select_different(before: NodeRecord, changes: Mapping[str, Any]) -> dict[str, Any]:

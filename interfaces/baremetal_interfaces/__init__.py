@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from baremetal_interfaces.connector import Connector, Endpoint, Fault, TLSOptions
+    from baremetal_interfaces.connector import Connector, Endpoint, Fault, MachineAddress, TLSOptions
     from baremetal_interfaces.deadline import Deadline
     from baremetal_interfaces.driver import Driver
     from baremetal_interfaces.errors import (
@@ -126,6 +126,7 @@ __all__ = [
     "InvalidInput",
     "Kind",
     "LocalTask",
+    "MachineAddress",
     "ManagementInterface",
     "NMIControl",
     "NetworkInterface",

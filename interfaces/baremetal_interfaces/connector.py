@@ -57,6 +57,20 @@ class Endpoint(NamedTuple):
         return build_url(self.scheme, self.host, self.port)
 
 
+class MachineAddress(NamedTuple):
+    """The address of one machine: that of its *bmc*, and the *machine* among those of the BMC.
+
+    *bmc* is a host, with a port if that is not the default, in lower case. None for *machine* stands for the only machine of the
+    BMC.
+    """
+
+    bmc: str
+    machine: str | None = None
+
+    def __str__(self) -> str:
+        return self.bmc if self.machine is None else f"{self.bmc} {self.machine}".rstrip()
+
+
 class Fault(Enum):
     """The meaning of an exception of a device library. It determines the reaction of the runtime. Values are descriptions."""
 

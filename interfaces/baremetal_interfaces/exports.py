@@ -8,6 +8,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "Connector",
         "Endpoint",
         "Fault",
+        "MachineAddress",
         "TLSOptions",
     ),
     "deadline": ("Deadline",),

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any, ClassVar, NamedTuple, Self
 
-from baremetal_interfaces.connector import Endpoint
+from baremetal_interfaces.connector import Endpoint, MachineAddress
 from baremetal_interfaces.errors import InvalidInput, Problem
 from baremetal_interfaces.secret_fields import MASK
 
@@ -121,6 +121,14 @@ class DriverInfo:
         By default there are none. The method is called only if each option alone is valid.
         """
         return ()
+
+    @classmethod
+    def find_machine(cls, raw: Mapping[str, Any]) -> MachineAddress | None:
+        """Return the address of the machine that *raw*, the node's ``driver_info``, selects. The default returns None: unknown.
+
+        The runtime reports nodes with the same address. *raw* may be invalid, and has masks in place of its secrets.
+        """
+        return None
 
     def endpoint(self) -> Endpoint:
         """Return the address of the BMC and the account there.

@@ -148,6 +148,17 @@ class TestNodes(DoctorCase):
         self.enroll(conductor)
         self.assert_finds(Outcome.OK, "all 1 nodes", self.find("interfaces", conductor=conductor))
 
+    def test_nodes_of_one_machine_are_a_warning(self) -> None:
+        """The finding has the machine and its nodes."""
+        conductor = self.conductor()
+        info = {"redfish_address": "https://bmc.example"}
+        for name in ("a", "b"):
+            conductor.rpc.call("create_node", values={"driver": "redfish", "name": name, "driver_info": info})
+            if name == "a":
+                self.assert_finds(Outcome.OK, "no two nodes", self.find("machines", conductor=conductor))
+        found = self.find("machines", conductor=conductor)
+        self.assert_finds(Outcome.WARN, "2 nodes manage the same machine, bmc.example: a, b", found)
+
     def test_more_nodes_than_possible_sessions_are_a_warning(self) -> None:
         """The finding has the numbers of nodes and of sessions."""
         conductor = self.conductor()

@@ -55,6 +55,33 @@ class TestCreating(NodesCase):
         self.assertEqual({"anything": 1}, self.create(driver_info={"anything": 1}).driver_info)
 
 
+class TestSharedMachines(NodesCase):
+    def read_reason(self, node: NodeRecord) -> str:
+        """Return the reason of the result for the power interface, which has to be positive."""
+        result = self.runtime.rpc.call("validate_node", node=node.uuid)["power"]
+        self.assertTrue(result["result"])
+        return str(result["reason"] or "")
+
+    def test_second_node_of_a_machine_is_reported(self) -> None:
+        """A validation names other nodes with the same BMC and system, and not those of other systems."""
+        info = {"redfish_address": "https://bmc.example", "redfish_system_id": "1"}
+        first = self.create(name="first", driver="redfish", driver_info=info)
+        self.assertEqual("", self.read_reason(first))
+        self.create(name="neighbor", driver="redfish", driver_info={**info, "redfish_system_id": "2"})
+        second = self.create(name="second", driver="redfish", driver_info={**info, "redfish_address": "BMC.example"})
+        self.assertIn("node second manages the same machine, bmc.example /redfish/v1/Systems/1", self.read_reason(first))
+        self.assertIn("node first manages the same machine", self.read_reason(second))
+        self.assertNotIn("neighbor", self.read_reason(second))
+
+    def test_node_of_another_owner_is_not_named(self) -> None:
+        """A validation does not show the names of nodes that belong to others."""
+        info = {"redfish_address": "https://bmc.example"}
+        self.create(name="theirs", driver="redfish", driver_info=info, owner="them")
+        reason = self.read_reason(self.create(name="ours", driver="redfish", driver_info=info, owner="us"))
+        self.assertIn("a node of another owner manages the same machine", reason)
+        self.assertNotIn("theirs", reason)
+
+
 class TestSecrets(NodesCase):
     def test_secrets_are_masked_and_sealed(self) -> None:
         """Declared and apparent secrets are masked in the record, and drivers get their values."""

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from baremetal_interfaces import DriverInfo, Endpoint, Problem, option
+from baremetal_interfaces import DriverInfo, Endpoint, MachineAddress, Problem, option
 from baremetal_interfaces.addresses import parse_host
 from baremetal_ipmi.route import BMC_ADDRESS, Hop, Route
 
 PRIVILEGE_LEVELS = {"CALLBACK": 1, "USER": 2, "OPERATOR": 3, "ADMINISTRATOR": 4}
 """Numbers of the privilege levels (IPMI 2.0, table 22-19)."""
 
+_DEFAULT_PORT = 623
 _MAX_CHANNEL = 15
 _MAX_USERNAME_BYTES = 16
 _MAX_PASSWORD_BYTES = 20
@@ -24,7 +26,7 @@ class IPMIInfo(DriverInfo):
     """Options of a BMC with IPMI 2.0 over a network (RMCP+)."""
 
     ipmi_address: str = option("Host name or IP address of the BMC.")
-    ipmi_port: int = option("UDP port of the BMC.", default=623, minimum=1, maximum=65535)
+    ipmi_port: int = option("UDP port of the BMC.", default=_DEFAULT_PORT, minimum=1, maximum=65535)
     ipmi_username: str = option("Username of the account at the BMC; by default the anonymous account.", default="")
     ipmi_password: str = option("Password of the account.", default="", secret=True)
     ipmi_hex_kg_key: str | None = option("The BMC's key Kg, as 40 hexadecimal digits.", default=None, secret=True)
@@ -94,6 +96,22 @@ class IPMIInfo(DriverInfo):
             if (name in needed or address is not None) and _parse_address(address) is None:
                 allowed = "an even number from 0x02 to 0xFE"
                 yield Problem(f"driver_info/ipmi_{name}_address", "is not the address of a controller", allowed)
+
+    @classmethod
+    def find_machine(cls, raw: Mapping[str, Any]) -> MachineAddress | None:
+        """Return the BMC's host, with its port if that is not the default, and the addresses of the bridging."""
+        address = raw.get("ipmi_address")
+        if not isinstance(address, str):
+            return None
+        try:
+            host = parse_host(address)
+        except ValueError:
+            return None
+        port = str(raw.get("ipmi_port") or _DEFAULT_PORT)
+        bmc = host.lower() if port == str(_DEFAULT_PORT) else f"{host.lower()} port {port}"
+        hops = {"single": ("target",), "dual": ("transit", "target")}.get(str(raw.get("ipmi_bridging")), ())
+        route = [f"{hop} {raw.get(f'ipmi_{hop}_channel')}/{raw.get(f'ipmi_{hop}_address')}" for hop in hops]
+        return MachineAddress(bmc, " ".join(route))
 
     def endpoint(self) -> Endpoint:
         """Return the BMC's address, port and account. Controllers behind one BMC have the same endpoint."""

@@ -7,11 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
-from baremetal_interfaces import DriverInfo, Endpoint, Problem, TLSOptions, option
-from baremetal_interfaces.addresses import get_host_port, parse_host, split_url
+from baremetal_interfaces import DriverInfo, Endpoint, MachineAddress, Problem, TLSOptions, option
+from baremetal_interfaces.addresses import format_netloc, get_host_port, parse_host, split_url
 from baremetal_redfish.paths import quote_path
 from baremetal_redfish.quirks import Quirk, find_unknown_quirks
 
+_ROOT = "/redfish/v1/"
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 _TRUE_WORDS = frozenset({"true", "yes", "on", "1", "t", "y"})
 _FALSE_WORDS = frozenset({"false", "no", "off", "0", "f", "n"})
 _ALLOWED_ADDRESS = "a host name or an IP address, with https:// or http:// before it and :port behind it as needed"
@@ -46,7 +48,7 @@ class RedfishInfo(DriverInfo):
         default="auto",
         choices=("auto", "session", "basic"),
     )
-    redfish_root_prefix: str = option("Path of the Redfish service root.", default="/redfish/v1/")
+    redfish_root_prefix: str = option("Path of the Redfish service root.", default=_ROOT)
     redfish_virtual_media_id: str | None = option(
         "Virtual drive for images: its path or its identifier. By default the drives for the kind of image are tried in order.",
         default=None,
@@ -105,6 +107,22 @@ class RedfishInfo(DriverInfo):
                 "auto works without an account",
             )
 
+    @classmethod
+    def find_machine(cls, raw: Mapping[str, Any]) -> MachineAddress | None:
+        """Return the BMC's host, with its port if that is not the default, and the path of the system. None without them."""
+        address = raw.get("redfish_address")
+        if not isinstance(address, str):
+            return None
+        try:
+            scheme, host, port = _parse_address(address)
+            system = raw.get("redfish_system_id")
+            root = str(raw.get("redfish_root_prefix") or _ROOT)
+            path = _build_system_path(system if isinstance(system, str) else None, root)
+        except ValueError:
+            return None
+        is_default = port in (None, _DEFAULT_PORTS[scheme])
+        return MachineAddress(format_netloc(host.lower(), None if is_default else port), path)
+
     def endpoint(self) -> Endpoint:
         """Return the BMC's address, account and certificate verification."""
         scheme, host, port = _parse_address(self.redfish_address)
@@ -126,11 +144,15 @@ class RedfishInfo(DriverInfo):
     @property
     def system_path(self) -> str | None:
         """Path of the computer system from ``redfish_system_id``; None, without that option, for the BMC's only system."""
-        given = (self.redfish_system_id or "").strip().rstrip("/")
-        if not given:
-            return None
-        path = quote_path(given)
-        return path if path.startswith("/") else f"{self.root}Systems/{path}"
+        return _build_system_path(self.redfish_system_id, self.redfish_root_prefix)
+
+
+def _build_system_path(system_id: str | None, root_prefix: str) -> str | None:
+    given = (system_id or "").strip().rstrip("/")
+    if not given:
+        return None
+    path = quote_path(given)
+    return path if path.startswith("/") else f"{root_prefix.rstrip('/')}/Systems/{path}"
 
 
 def _with_text_verify_ca(raw: Mapping[str, Any]) -> Mapping[str, Any]:
