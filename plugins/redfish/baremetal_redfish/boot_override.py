@@ -34,6 +34,8 @@ _BOOT_MODES = {"Legacy": BootMode.BIOS, "UEFI": BootMode.UEFI}
 _TARGET, _ENABLED, _MODE = "BootSourceOverrideTarget", "BootSourceOverrideEnabled", "BootSourceOverrideMode"
 _ONCE, _CONTINUOUS, _DISABLED = "Once", "Continuous", "Disabled"
 _URI = "HttpBootUri"
+_NEXT_FORM_STATUSES = REFUSAL_STATUSES | {500}
+"""HTTP status codes after which the next form is tried: some services fail on values that they do not know."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class BootOverride:
     def read(cls, session: RedfishSession, path: str, system: Mapping[str, Any], quirks: str | None) -> BootOverride:
         """Return the override of the system with the document *system*. *quirks* are the changes of the node's quirks."""
         reference = get_nested(system, "@Redfish.Settings", "SettingsObject")
-        pending = get_nested(follow(session, reference), "Boot")
+        pending = get_nested(_read_pending(session, reference), "Boot")
         boot = system.get("Boot")
         return cls(
             session,
@@ -112,7 +114,7 @@ class BootOverride:
         forms = [form for duration in durations for form in self._list_device_forms(target, duration)]
         sent = self._send_first_accepted(forms, name="boot_device", value=device)
         duration = sent.get(_ENABLED, self.boot.get(_ENABLED))
-        return not persistent or duration == _CONTINUOUS
+        return not persistent or (duration == _CONTINUOUS and not self._was_shortened())
 
     def set_mode(self, mode: BootMode) -> None:
         """Set the mode of the override. Raises NotSupported if the system does not allow the mode or has no mode."""
@@ -144,6 +146,11 @@ class BootOverride:
         allowed = self._list_allowed(_ENABLED)
         return Quirk.BOOT_ONCE_ONLY not in self.quirks and (not allowed or _CONTINUOUS in allowed)
 
+    def _was_shortened(self) -> bool:
+        """Return whether the service accepted a persistent override, and reports one for the next boot only."""
+        boot = self.session.transport.read_document(self.path).get("Boot")
+        return get_nested(boot, _ENABLED) == _ONCE and _ENABLED not in self.pending
+
     def _send_first_accepted(self, forms: Iterable[dict[str, Any]], *, name: str, value: object) -> dict[str, Any]:
         """Send the forms of a change in order until the service accepts one, and return it.
 
@@ -155,7 +162,7 @@ class BootOverride:
                 self._send(form)
                 return form
             except sushy.exceptions.HTTPError as exc:
-                if exc.status_code not in REFUSAL_STATUSES or is_busy(exc):
+                if exc.status_code not in _NEXT_FORM_STATUSES or is_busy(exc):
                     raise
                 first = first or exc
         with translate_refusal(name, value):
@@ -184,3 +191,13 @@ class BootOverride:
         """Return the values that the service lists as allowable for a property; empty if it lists none."""
         listed = self._get(f"{name}@Redfish.AllowableValues")
         return [value for value in listed if isinstance(value, str)] if isinstance(listed, list) else []
+
+
+def _read_pending(session: RedfishSession, reference: Any) -> dict[str, Any] | None:
+    """Return the document of the pending settings, or None if it is missing or the service fails to read it."""
+    try:
+        return follow(session, reference)
+    except sushy.exceptions.HTTPError as exc:
+        if isinstance(exc, sushy.exceptions.AccessError) or is_busy(exc):
+            raise
+        return None

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from baremetal_redfish.links import get_nested, get_path, get_text
+from baremetal_redfish.links import get_nested, get_objects, get_path, get_text
 from baremetal_redfish.resource_reader import ResourceReader
 from baremetal_redfish.values import is_present, parse_count, parse_number
 
@@ -99,8 +99,8 @@ def _iterate_adapter_interfaces(
 ) -> Iterator[NetworkInterface]:
     """Yield the functions of *adapters* and, where those have no address, their ports. *listed* are known addresses."""
     for adapter in adapters:
-        ports = list(reader.members(adapter.get("Ports"))) or list(reader.members(adapter.get("NetworkPorts")))
-        functions = list(reader.members(adapter.get("NetworkDeviceFunctions")))
+        ports = _read_parts(reader, adapter, "Ports") or _read_parts(reader, adapter, "NetworkPorts")
+        functions = _read_parts(reader, adapter, "NetworkDeviceFunctions")
         found = [nic for nic in (_parse_function(function, ports) for function in functions) if nic is not None]
         yield from found
         # A port also reports addresses for teaming and storage, so it counts only if no interface has one of its addresses.
@@ -110,6 +110,13 @@ def _iterate_adapter_interfaces(
             if not known & set(addresses):
                 prefix = get_text(adapter.get("Id"))
                 yield from (_build_port_interface(port, address, prefix) for address in addresses)
+
+
+def _read_parts(reader: ResourceReader, adapter: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """Return the members of a collection of an adapter or, without one, the resources that its controllers link to."""
+    controllers = get_objects(adapter.get("Controllers"))
+    linked = (reader.follow_links(get_nested(controller, "Links", name)) for controller in controllers)
+    return list(reader.members(adapter.get(name))) or [document for documents in linked for document in documents]
 
 
 def _find_adapters(

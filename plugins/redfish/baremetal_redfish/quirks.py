@@ -71,6 +71,7 @@ QUIRK_RULES: tuple[QuirkRule, ...] = (
     ),
     QuirkRule("asrock*rack*", "*", "*", Quirk.BOOT_FULL_OVERRIDE, _FULL_OVERRIDE_URL),
     QuirkRule("ami", "*", "*", Quirk.BOOT_FULL_OVERRIDE, _FULL_REQUEST_URL),
+    QuirkRule("ami *", "*", "*", Quirk.BOOT_FULL_OVERRIDE, _FULL_REQUEST_URL),
     QuirkRule("american megatrends*", "*", "*", Quirk.BOOT_FULL_OVERRIDE, _FULL_REQUEST_URL),
 )
 """The makes with quirks."""

@@ -131,6 +131,15 @@ class TestBootOverride(TestCase):
             expected = "None" if state is PowerState.OFF else "Pxe"
             self.assertEqual(expected, self.read_boot(service)["BootSourceOverrideTarget"], state)
 
+    def test_persistent_device_that_the_service_shortens(self) -> None:
+        """A service that accepts a persistent device and reports it for one boot has its device renewed."""
+        service = self.serve(lambda boot: boot.update({_ENABLED: "Once"}) is None)
+        task = service.task()
+        self.set_pxe(task, persistent=True)
+        self.use_up_override(service)
+        task.call("power", "set_power_state", PowerState.REBOOT)
+        self.assertEqual("Pxe", self.read_boot(service)["BootSourceOverrideTarget"])
+
     def test_pending_device_is_not_replaced_by_a_renewed_one(self) -> None:
         """A device for the next boot has precedence over the device that is renewed; afterwards that one is renewed again."""
         service = self.serve(lambda boot: boot.get(_ENABLED) != "Continuous")

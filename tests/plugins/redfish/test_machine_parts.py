@@ -86,6 +86,13 @@ class TestNetworkInterfaces(InspectionTestCase):
         documents[f"{SYSTEM}/NetworkInterfaces"] = {"Members": [{"Links": {"NetworkAdapter": link(ADAPTER)}}]}
         self.assertEqual(["52:54:00:00:00:01"], self.list_addresses(documents))
 
+    def test_ports_of_a_controller(self) -> None:
+        """The ports that only the controllers of an adapter link to are read."""
+        documents = self.build(Ports=[{"Ethernet": {"AssociatedMACAddresses": ["52:54:00:00:00:01"]}}])
+        documents[ADAPTER]["Controllers"] = [{"Links": {"Ports": [link(f"{ADAPTER}/Ports/0")]}}]
+        del documents[ADAPTER]["Ports"]
+        self.assertEqual(["52:54:00:00:00:01"], self.list_addresses(documents))
+
     def test_interface_without_an_address_gets_that_of_its_function(self) -> None:
         """An interface that is listed without its address has that of the function with the same identifier."""
         function = {"Id": "NIC.1", "Ethernet": {"MACAddress": "52:54:00:00:00:01"}}
