@@ -58,7 +58,7 @@ class SensorRecord:
 
     *signed* is the format of raw values: 0 for unsigned, 1 for ones' complement, 2 for two's complement. *factors* are M, B
     and the exponents of B and of the result. They are None for a sensor that has states and no reading. *unit* and
-    *linearization* are codes of IPMI. *raw_thresholds* are names and raw values.
+    *linearization* are codes of IPMI. *raw_thresholds* are names and raw values. A sensor without thresholds has states.
     """
 
     number: int
@@ -71,6 +71,7 @@ class SensorRecord:
     linearization: int = 0
     factors: tuple[int, int, int, int] | None = None
     raw_thresholds: tuple[tuple[str, int], ...] = ()
+    has_thresholds: bool = True
 
     def convert(self, raw: int) -> float | None:
         """Return the reading in the sensor's unit for the raw byte *raw*, or None if it cannot be converted."""
@@ -173,12 +174,12 @@ def _parse_discrete(record: bytes, name: str) -> SensorRecord:
 
 
 def _parse_analog(record: bytes, name: str) -> SensorRecord:
-    if record[13] != _THRESHOLD_READING:
-        return _parse_discrete(record, name)
     # Bytes of a full sensor record (table 43-1, which counts from 1). M and B have ten bits, the exponents four.
     m = _sign_extend(record[24] | (record[25] & 0xC0) << 2, 10)
     b = _sign_extend(record[26] | (record[27] & 0xC0) << 2, 10)
     exponents = _sign_extend(record[29] & 0x0F, 4), _sign_extend(record[29] >> 4, 4)
+    # Some sensors have a reading, and states instead of thresholds.
+    has_thresholds = record[13] == _THRESHOLD_READING
     limits = zip(THRESHOLDS, _READABLE_MASKS, record[36:42], strict=True)
     return SensorRecord(
         number=record[7],
@@ -190,7 +191,8 @@ def _parse_analog(record: bytes, name: str) -> SensorRecord:
         signed=record[20] >> 6,
         linearization=record[23] & 0x7F,
         factors=(m, b, *exponents),
-        raw_thresholds=tuple((limit, raw) for limit, mask, raw in limits if record[18] & mask),
+        raw_thresholds=tuple((limit, raw) for limit, mask, raw in limits if has_thresholds and record[18] & mask),
+        has_thresholds=has_thresholds,
     )
 
 

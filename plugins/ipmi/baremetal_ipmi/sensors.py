@@ -88,6 +88,7 @@ def _format_reading(record: SensorRecord, answer: bytes) -> dict[str, str]:
         return {"Sensor Reading": f"{answer[0]:#x}", "States Asserted": f"{states:#06x}", "Status": "ok"}
     value = record.convert(answer[0])
     unit = "percent" if record.percent else _UNITS.get(record.unit, f"unit {record.unit}")
-    status = next((word for mask, word in _THRESHOLD_STATUSES if state & 0x3F & mask), "ok")
+    exceeded = state & 0x3F if record.has_thresholds else 0
+    status = next((word for mask, word in _THRESHOLD_STATUSES if exceeded & mask), "ok")
     reading = "No Reading" if value is None else f"{value:g} {unit}"
     return {"Sensor Reading": reading, "Status": status}

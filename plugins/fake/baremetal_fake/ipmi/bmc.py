@@ -48,13 +48,14 @@ class IPMIBMC:
         self.name = name
         self.options = options
         self.counters = BMCCounters()
-        self.guid = uuid.UUID(self.machine.inventory.uuid).bytes[::-1]
+        self.guid = uuid.UUID(self.machine.inventory.uuid).bytes[::-1] if options.has_guid else bytes(16)
         self.logins = LoginTable(options.access, self.guid, self.counters, rack.clock)
         self.events = EventLog(rack.clock, options.first_event_number)
         self.sensors = options.sensors
         self.sensor_reservation = 0
         self.keeps_boot_flags = False
         self.boot_flags_set_at: float | None = None
+        self.last_boot_flags = bytes(5)
         self.identify_until: float | None = None
         self.bridged: dict[tuple[int, int], IPMIBMC] = {}
         """Controllers that Send Message reaches, by channel number and slave address."""
@@ -101,7 +102,9 @@ class IPMIBMC:
             raise CommandError(Code.RESERVATION_LOST)
 
     def restart(self) -> None:
-        """End all logins and sessions, and stay silent for as long as the BMC restarts."""
+        """End all logins and sessions, and stay silent for as long as the BMC restarts. Some BMCs ignore the command."""
+        if self.options.ignores_reset:
+            return
         self.logins.clear()
         self._silent_until = self.rack.clock() + self.options.reset_seconds
 
@@ -191,6 +194,8 @@ class IPMIBMC:
         Return the payload of the response and its delay in seconds, or None if the BMC stays silent. An error becomes a
         response with a completion code.
         """
+        if (request.netfn, request.command) in self.options.ignored_commands:
+            return None
         try:
             self._check_load()
             operation, level = self._parse(request, session)

@@ -159,10 +159,13 @@ def _set_boot_flags(bmc: BMCState, flags: bytes) -> Operation:
     uefi = bool(flags[0] & _UEFI)
     if device is BootDevice.WANBOOT or (uefi and not bmc.options.uefi):
         raise CommandError(Code.INVALID_FIELD)
+    if device is BootDevice.BIOS and not uefi and bmc.options.bios_needs_uefi:
+        raise CommandError(Code.INVALID_FIELD)
     valid = bool(flags[0] & _VALID)
     persistent = bool(flags[0] & _PERSISTENT)
 
     def change() -> None:
+        bmc.last_boot_flags = flags[:5]
         bmc.machine.set_boot_device(device if valid else None, persistent)
         if valid and device is not None:
             bmc.machine.set_boot_mode(BootMode.UEFI if uefi else BootMode.BIOS)
@@ -201,6 +204,8 @@ def _boot_flags(bmc: BMCState) -> bytes:
     """Return the five bytes of the boot flags that are in effect."""
     clear_expired_boot_flags(bmc)
     device, persistent = bmc.machine.boot_override
+    if device is None and bmc.options.keeps_cleared_flags:
+        return bytes((bmc.last_boot_flags[0] & ~_VALID & 0xFF,)) + bmc.last_boot_flags[1:]
     if device is None:
         return bytes(5)
     selector = next((number for number, known in DEVICES.items() if known is device), 0x00)

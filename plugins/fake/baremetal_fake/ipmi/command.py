@@ -7,14 +7,15 @@ import json
 import os
 import signal
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from baremetal_fake.bmc_account import Account
 from baremetal_fake.cli_options import EPILOG, add_common_options, at_least, exit_event, machine_names, raise_descriptor_limit
 from baremetal_fake.faults import FaultPlan
 from baremetal_fake.ipmi.options import IPMIOptions
+from baremetal_fake.ipmi.profiles import load_profile, profile_names
 from baremetal_fake.ipmi.service import IPMIService
-from baremetal_fake.ipmi.sessions import AccessOptions
 from baremetal_fake.loopback import addresses_in
 from baremetal_fake.machine import Timings
 from baremetal_fake.rack import Rack
@@ -55,9 +56,15 @@ def build_parser() -> argparse.ArgumentParser:
     add(
         "--cipher-suites",
         type=_cipher_suites,
-        default=(3, 17),
+        default=None,
         metavar="LIST",
-        help="comma-separated numbers of the cipher suites that the BMCs offer: 3, 17 or both; default: 3,17",
+        help="comma-separated numbers of the cipher suites that the BMCs offer: 3, 17 or both; default: those of the profile, "
+        "or 3,17",
+    )
+    add(
+        "--profile",
+        help=f"make whose reported behavior the BMCs have: {', '.join(profile_names())}, or the path of a file .toml; "
+        "default: no deviations",
     )
     add(
         "--strict-power",
@@ -86,9 +93,11 @@ def build_service(options: argparse.Namespace) -> IPMIService:
     rack = Rack("ipmi", timings=Timings(seconds, seconds, seconds))
     for pattern, plan in FaultPlan.load_by_machine(options.faults).items() if options.faults else ():
         rack.inject(plan, pattern)
-    access = AccessOptions(
+    behavior = load_profile(options.profile).build_options() if options.profile else IPMIOptions()
+    access = replace(
+        behavior.access,
         account=Account(options.username, options.password),
-        suites=options.cipher_suites,
+        suites=options.cipher_suites or behavior.access.suites,
         session_limit=options.session_limit,
         session_timeout=options.session_timeout,
         lockout_after=options.lockout_after,
@@ -98,7 +107,7 @@ def build_service(options: argparse.Namespace) -> IPMIService:
         addresses=addresses_in(options.addresses, len(names)) if options.addresses else (options.address,),
         port=options.port,
         latency=options.latency,
-        options=IPMIOptions(access, strict_power=options.strict_power, parallel_limit=options.parallel_limit),
+        options=replace(behavior, access=access, strict_power=options.strict_power, parallel_limit=options.parallel_limit),
         rack=rack,
     )
 

@@ -73,6 +73,8 @@ class BMCState(Protocol):
     """Whether boot flags stay valid when no power command follows within 60 seconds."""
     boot_flags_set_at: float | None
     """Clock time in seconds at which boot flags were set; None if a power command followed or no flags are set."""
+    last_boot_flags: bytes
+    """Boot flags that were set last, whether they are still valid or not."""
     identify_until: float | None
     """Clock time in seconds at which the identify light goes off; None if it does not go off by itself."""
 

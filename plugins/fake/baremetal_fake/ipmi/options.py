@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from baremetal_fake.ipmi.sensors import SENSORS, Sensor
@@ -37,10 +37,18 @@ class IPMIOptions:
     """Number of the first entry of the event log after an erasure. With 0, the numbers start below the range of IPMI."""
     answers_reset: bool = True
     """Whether the BMC answers a reset command before it restarts."""
+    ignores_reset: bool = False
+    """Whether the BMC answers a reset command and does not restart."""
     reset_seconds: float = 0.0
     """Seconds of silence after a reset command."""
     keeps_flag_timeout: bool = False
     """Whether the BMC refuses to turn off the timeout of the boot flags, as an unsupported parameter."""
+    keeps_cleared_flags: bool = False
+    """Whether boot flags that are no longer valid still name the last device."""
+    bios_needs_uefi: bool = False
+    """Whether the BMC refuses the setup of the firmware as the boot device without the flag for UEFI."""
+    has_guid: bool = True
+    """Whether the BMC has an identifier (GUID). If false, it is zero."""
     unlimited_identify: bool = True
     """Whether the identify light can stay on without a limit. If false, the BMC refuses the parameter."""
     refused_commands: Mapping[tuple[int, int], int] = field(default_factory=dict)
@@ -52,3 +60,5 @@ class IPMIOptions:
     """
     parallel_limit: int | None = None
     """Maximum number of commands in flight at one BMC. The BMC refuses further ones with C4h (out of space). None: no limit."""
+    ignored_commands: Collection[tuple[int, int]] = ()
+    """Network functions and numbers of commands that the BMC does not answer."""
