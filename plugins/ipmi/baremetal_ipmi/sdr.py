@@ -132,7 +132,7 @@ def _read_records(session: IPMISession, count: int, deadline: Deadline) -> Itera
         try:
             number, record = reader.read(number)
         except RecordUnreadable as exc:
-            _LOG.warning("skipped a sensor: %s", exc)
+            _LOG.info("skipped a sensor: %s", exc)
             number, unreadable = exc.following, exc
         except CommandRefused as exc:
             if exc.code == NOT_PRESENT or len(requested) > count > 0:
