@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from baremetal_interfaces import InvalidInput, Problem
@@ -58,6 +58,13 @@ class _Allocator:
         self._free = [drive for drive in controller.drives if drive.path not in controller.used_drives]
         self._shared: list[SharedDrives] = []
 
+    def copy(self) -> _Allocator:
+        """Return an independent copy, for a trial."""
+        other = _Allocator(self.controller)
+        other._free = list(self._free)
+        other._shared = [replace(shared) for shared in self._shared]
+        return other
+
     def allocate(self, where: str, disk: Mapping[str, Any], level: RAIDLevel) -> tuple[Drive, ...]:
         """Return the drives for *disk*, which then are in use. Raises InvalidInput if no drives satisfy it."""
         types = self.controller.raid_types
@@ -106,6 +113,10 @@ class _Allocator:
         if missing:
             allowed = f"free are {_describe_drives(self._free)}"
             raise InvalidInput([Problem(f"{where}/physical_disks", f"{', '.join(missing)} are not available", allowed)])
+        repeated = [name for name in names if len({drive.path for drive in self._free if name in drive.names}) > 1]
+        if repeated:
+            allowed = "several drives have this name; the free drives are " + _describe_drives(self._free)
+            raise InvalidInput([Problem(f"{where}/physical_disks", f"{', '.join(repeated)} is ambiguous", allowed)])
         drives = [by_name[name] for name in names]
         if len({drive.path for drive in drives}) < len(drives):
             raise InvalidInput([Problem(f"{where}/physical_disks", f"{', '.join(names)} repeat a drive", "name each drive once")])
@@ -130,8 +141,8 @@ def _is_wanted(drive: Drive, disk: Mapping[str, Any]) -> bool:
 def plan_volumes(disks: Sequence[Mapping[str, Any]], controllers: Sequence[Controller]) -> list[Creation]:
     """Return the requests that create *disks*, in the same order.
 
-    A disk is created on the controller that it names, or else on the first one that satisfies it. Raises InvalidInput with
-    the value that no controller satisfies, and with what the controllers have.
+    A disk is created on the controller that it names, or else on the only one that satisfies it. Raises InvalidInput with
+    the value that no controller satisfies and with what the controllers have, or with the controllers if several satisfy it.
     """
     allocators = [_Allocator(controller) for controller in controllers]
     return [_plan_volume(f"logical_disks/{index}", disk, allocators) for index, disk in enumerate(disks)]
@@ -141,15 +152,22 @@ def _plan_volume(where: str, disk: Mapping[str, Any], allocators: Sequence[_Allo
     level = RAID_LEVELS[disk["raid_level"]]
     candidates = _select_controllers(where, disk, allocators)
     problems: list[Problem] = []
+    fitting = []
     for allocator in candidates:
         try:
-            drives = allocator.allocate(where, disk, level)
+            drives = allocator.copy().allocate(where, disk, level)
         except InvalidInput as exc:
             prefix = f"controller {allocator.controller.label}: " if len(candidates) > 1 else ""
             problems += [problem._replace(allowed=f"{prefix}{problem.allowed}") for problem in exc.problems]
         else:
-            return Creation(allocator.controller.collection, _build_body(disk, level, drives))
-    raise InvalidInput(problems)
+            fitting.append((allocator, drives))
+    if not fitting:
+        raise InvalidInput(problems)
+    if len(fitting) > 1:
+        found = "; ".join(f"{allocator.controller.label} with {_describe_drives(drives)}" for allocator, drives in fitting)
+        raise InvalidInput([Problem(f"{where}/controller", "is needed, because several controllers satisfy the disk", found)])
+    controller = fitting[0][0].controller
+    return Creation(controller.collection, _build_body(disk, level, fitting[0][0].allocate(where, disk, level), controller))
 
 
 def _select_controllers(where: str, disk: Mapping[str, Any], allocators: Sequence[_Allocator]) -> Sequence[_Allocator]:
@@ -192,13 +210,15 @@ def _compute_drive_share(size: int, level: RAIDLevel, count: int) -> int:
     return (size + drives - 1) // drives
 
 
-def _build_body(disk: Mapping[str, Any], level: RAIDLevel, drives: Sequence[Drive]) -> dict[str, Any]:
+def _build_body(disk: Mapping[str, Any], level: RAIDLevel, drives: Sequence[Drive], controller: Controller) -> dict[str, Any]:
     links = [{"@odata.id": drive.path} for drive in drives]
     body: dict[str, Any] = {"RAIDType": level.raid_type, "Links": {"Drives": links}}
     if disk["size_gb"] != "MAX":
         body["CapacityBytes"] = disk["size_gb"] * GIB
     if disk.get("volume_name"):
         body["Name"] = disk["volume_name"]
+    if controller.apply_time is not None:
+        body["@Redfish.OperationApplyTime"] = controller.apply_time
     return body
 
 

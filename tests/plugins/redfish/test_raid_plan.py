@@ -9,7 +9,7 @@ import sushy.exceptions
 from testtools import ExpectedException, TestCase
 
 from baremetal_interfaces import InvalidInput, NotSupported
-from baremetal_redfish.raid_controllers import Controller, read_controllers
+from baremetal_redfish.raid_controllers import Controller, read_controllers, read_raid_volumes
 from baremetal_redfish.raid_plan import plan_volumes
 from baremetal_redfish.session import RedfishSession
 
@@ -110,6 +110,34 @@ class TestReadControllers(TestCase):
         used = controller.without_raid_volumes().used_drives
         self.assertEqual(["D0", "D1"], sorted(path.rpartition("/")[2] for path in used))
 
+    def test_pseudo_volumes_of_plain_drives_are_never_deleted(self) -> None:
+        """Only a volume with a RAID type is deleted, at any controller that may have one; plain drives and namespaces are not."""
+        plain = {
+            "Raw": {"VolumeType": "RawDevice", "RAIDType": None},
+            "RawZero": {"VolumeType": "RawDevice", "RAIDType": "RAID0"},
+            "Single": {"VolumeType": "NonRedundant"},
+            "SingleZero": {"VolumeType": "NonRedundant", "RAIDType": "RAID0"},
+            "NoType": {"RAIDType": "None"},
+            "Namespace": {"RAIDType": "RAID0", "NVMeNamespaceProperties": {"NamespaceId": "1"}},
+        }
+        names = [f"D{number}" for number in range(len(plain))]
+        volumes = [(volume, [drive], values) for drive, (volume, values) in zip(names, plain.items(), strict=True)]
+        self.bmc.add_storage("NVME.1", None, build_drives(*names), *volumes)
+        self.bmc.add_storage("HBA.1", [], build_drives("H0"), ("Zero", ["H0"], {"RAIDType": "RAID0"}))
+        self.bmc.add_storage("BOSS.1", None, build_drives("B0", "B1"), ("Boot", ["B0", "B1"], {"RAIDType": "RAID1"}))
+        made = {"VolumeType": "NonRedundant", "RAIDType": "RAID0"}
+        self.bmc.add_storage("RAID.1", ["RAID0"], build_drives("R0"), ("Data", ["R0"], made))
+        found = read_raid_volumes(cast(RedfishSession, self.bmc), "/redfish/v1/Systems/1")
+        self.assertEqual(["Boot", "Data"], [path.rpartition("/")[2] for path in found])
+
+    def test_drives_that_cannot_take_a_volume_are_not_used(self) -> None:
+        """An empty slot, a failed drive, a spare, a drive of unknown size, and a drive that names its volume are not used."""
+        used = {"Links": {"Volumes": [{"@odata.id": f"{STORAGE}/RAID.1/Volumes/VD0"}]}}
+        drives = {"D0": {"Status": {"Health": "Critical"}}, "D1": {"HotspareType": "Global"}, "D2": used, "D3": {}}
+        self.bmc.add_storage("RAID.1", ["RAID0"], drives, ("VD0", [], {"RAIDType": "RAID0"}))
+        [made] = plan_volumes([{"size_gb": "MAX", "raid_level": "0"}], self.bmc.read())
+        self.assertEqual([{"@odata.id": f"{STORAGE}/RAID.1/Drives/D3"}], made.body["Links"]["Drives"])
+
     def test_empty_slots_are_no_drives(self) -> None:
         """A slot without a drive and a drive of unknown size are not used."""
         drives = {"D0": {"Status": {"State": "Absent"}}, "D1": {"CapacityBytes": None}, "D2": {}}
@@ -128,10 +156,23 @@ class TestPlanVolumes(TestCase):
         bmc.add_storage("RAID.2", ["RAID1", "RAID5", "None"], {**build_drives("F0", "F1", "F2", "F3"), "U0": {}})
         self.controllers = bmc.read()
 
-    def test_disk_gets_the_first_controller_that_satisfies_it(self) -> None:
+    def test_disk_gets_the_only_controller_that_satisfies_it(self) -> None:
         """The criteria of a disk select the controller, too."""
-        found = list_drives(self.controllers, MIRROR, {**MIRROR, "disk_type": "ssd"}, {"size_gb": "MAX", "raid_level": "JBOD"})
+        slow, fast = {**MIRROR, "disk_type": "hdd"}, {**MIRROR, "disk_type": "ssd"}
+        found = list_drives(self.controllers, slow, fast, {"size_gb": "MAX", "raid_level": "JBOD"})
         self.assertEqual([["S0", "S1"], ["F0", "F1"], ["F2"]], found)
+
+    def test_several_fitting_controllers_are_refused(self) -> None:
+        """If more than one controller satisfies a disk that names none, the error lists them."""
+        with ExpectedException(InvalidInput, "(?s).*logical_disks/0/controller: is needed.*RAID.1 with S0.*RAID.2 with F0"):
+            list_drives(self.controllers, MIRROR)
+
+    def test_repeated_name_of_a_drive_is_refused(self) -> None:
+        """An identifier that several drives have selects none of them."""
+        bmc = Documents()
+        bmc.add_storage("RAID.1", ["RAID1"], {"D0": {"Id": "0"}, "D1": {"Id": "0"}, "D2": {}})
+        with ExpectedException(InvalidInput, "(?s).*physical_disks: 0 is ambiguous.*D0.*D1"):
+            list_drives(bmc.read(), {**MIRROR, "controller": "RAID.1", "physical_disks": ["0", "D2"]})
 
     def test_named_controller_is_used(self) -> None:
         """The identifier of the storage and the name of its controller select the same one."""

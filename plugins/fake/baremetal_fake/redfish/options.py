@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from baremetal_fake.bmc_account import Account
+from baremetal_fake.redfish.task_script import TaskScript
 
 
 @dataclass(frozen=True)
@@ -37,3 +38,7 @@ class BMCOptions:
     """Whether systems show their light as ``LocationIndicatorActive``, as newer BMCs do. If false, they have ``IndicatorLED``."""
     forgets_boot_mode: bool = False
     """Whether a boot override without a mode resets the boot mode to legacy, as some BMCs do."""
+    task_script: TaskScript | None = None
+    """How the BMC answers about its tasks, if it deviates from the specification."""
+    volume_apply_times: tuple[str, ...] = ()
+    """Apply times that the BMC lists for volumes. Empty: it lists none."""

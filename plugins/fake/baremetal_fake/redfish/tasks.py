@@ -9,6 +9,7 @@ from baremetal_fake.redfish.errors import missing_resource
 from baremetal_fake.redfish.exchange import ROOT, Exchange, Operation, collection, link, make_reader
 from baremetal_fake.redfish.message import Answer
 from baremetal_fake.redfish.routing import Route
+from baremetal_fake.redfish.task_script import TaskScript
 from baremetal_fake.redfish.task_table import RunningTask
 
 _TASKS = ("TaskService", "Tasks")
@@ -25,9 +26,16 @@ def routes() -> list[Route]:
 
 
 def start_task(exchange: Exchange, name: str, ends_at: float) -> Answer:
-    """Add a task that ends at the clock time *ends_at* (seconds), and return the HTTP 202 answer with the URL of its monitor."""
-    task = exchange.bmc.tasks.add(name, ends_at)
-    return Answer(202, None, {"Location": _monitor_path(task), "Retry-After": "1"})
+    """Add a task that ends at the clock time *ends_at* (seconds), and return the HTTP 202 answer with the URL of its monitor.
+
+    The BMC's task script may change the answer.
+    """
+    script = exchange.bmc.options.task_script or TaskScript()
+    headers = {"Retry-After": "1"} if script.status == 202 else {}
+    if script.lists_task:
+        task = exchange.bmc.tasks.add(name, ends_at)
+        headers |= {"Location": _monitor_path(task)} if script.names_task else {}
+    return Answer(script.status, script.body, headers)
 
 
 def _monitor_path(task: RunningTask) -> str:
@@ -69,6 +77,7 @@ def _task(exchange: Exchange) -> Mapping[str, Any]:
         "TaskStatus": "OK",
         "PercentComplete": 100 if over else 0,
         "TaskMonitor": _monitor_path(task),
+        **((exchange.bmc.options.task_script or TaskScript()).report or {}),
     }
 
 
@@ -78,6 +87,9 @@ def _monitor(exchange: Exchange) -> Operation:
 
     def run(_: Any) -> Answer:
         over = exchange.bmc.tasks.is_over(task)
+        script = exchange.bmc.options.task_script
+        if script is not None and script.monitor_status is not None:
+            return Answer(script.monitor_status, None if script.monitor_status == 204 else _task(exchange))
         return Answer(200 if over else 202, _task(exchange), {} if over else {"Retry-After": "1"})
 
     return Operation("get_tasks", run)

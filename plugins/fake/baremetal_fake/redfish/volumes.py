@@ -38,7 +38,9 @@ def _path(exchange: Exchange, *below: str) -> tuple[str, ...]:
 
 def _volumes(exchange: Exchange) -> dict[str, Any]:
     members = [str(volume["id"]) for volume in exchange.machine.raid if "id" in volume]
-    return collection(_path(exchange, "Volumes"), "VolumeCollection", "Volumes", members)
+    found = collection(_path(exchange, "Volumes"), "VolumeCollection", "Volumes", members)
+    times = exchange.bmc.options.volume_apply_times
+    return {**found, "@Redfish.OperationApplyTimeSupport": {"SupportedValues": list(times)}} if times else found
 
 
 def _require_volume(exchange: Exchange) -> Mapping[str, Any]:
