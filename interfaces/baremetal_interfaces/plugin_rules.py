@@ -25,9 +25,7 @@ def find_fault(plugin: Any, kind: Kind | None) -> str:
     fault = _find_version_fault(plugin)
     if fault:
         return fault
-    if issubclass(plugin, Interface):
-        return _find_interface_fault(plugin, kind)
-    return _find_list_fault(plugin)
+    return _find_list_fault(plugin) if kind is None else _find_interface_fault(plugin, kind)
 
 
 def _describe_object(plugin: Any) -> str:
@@ -53,7 +51,7 @@ def _find_version_fault(plugin: Any) -> str:
     return f"{plugin.__name__} is written for contract {theirs:.60}, and contract {ours} is installed; {remedy}"
 
 
-def _find_list_fault(plugin: type[HardwareType]) -> str:
+def _find_list_fault(plugin: Any) -> str:
     for kind in Kind:
         fault = find_names_fault(f"{plugin.__name__}.{kind}", getattr(plugin, kind))
         if fault:
@@ -82,7 +80,7 @@ def find_names_fault(what: str, names: Any) -> str:
     return f"{what} names {repeated[0]!r} more than once; remove the repetition" if repeated else ""
 
 
-def _find_interface_fault(plugin: type[Interface], kind: Kind | None) -> str:
+def _find_interface_fault(plugin: Any, kind: Kind | None) -> str:
     own_kind = getattr(plugin, "kind", None)
     if own_kind is not kind:
         return f"{plugin.__name__} is not an interface of this kind: its kind is {own_kind}, and the group is of {kind}"

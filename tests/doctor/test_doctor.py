@@ -64,7 +64,7 @@ class TestProcess(DoctorCase):
         names = {finding.name for finding in examine(self.config)}
         self.assertEqual(
             {"monkey-patching", "eventlet", "fork", "thread stack", "file descriptors", "threads", "plugins"}
-            | {"database", "interfaces", "sessions", "clock"},
+            | {"database", "interfaces", "machines", "sessions", "clock"},
             names,
         )
 
