@@ -8,6 +8,8 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from baremetal_sdk.logs import unmark_lines
+
 _TRACEBACK = "Traceback (most recent call last)"
 _LAST_LINE = re.compile(r"[A-Za-z_][\w.]*(?:: .*)?$")
 
@@ -36,7 +38,7 @@ class ProcessFigures:
 def find_exceptions(log: str) -> Counter[str]:
     """Return the last line of each traceback in *log*, with the number of times that it occurred."""
     found: Counter[str] = Counter()
-    lines = log.splitlines()
+    lines = unmark_lines(log).splitlines()
     for index, line in enumerate(lines):
         if _TRACEBACK not in line:
             continue
