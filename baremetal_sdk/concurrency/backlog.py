@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
+from baremetal_sdk.concurrency.failures import log_failure
 from baremetal_sdk.concurrency.pool import Lane
 from baremetal_sdk.errors import NoFreeWorker
 from baremetal_sdk.logs import get_logger
@@ -67,8 +68,8 @@ class Backlog:
                 key, work = self._pending.popleft()
             try:
                 work(key)
-            except BaseException:
-                LOG.exception("background work on %s failed", key)
+            except BaseException as exc:
+                log_failure(LOG, exc, "background work on %s failed", key)
             finally:
                 with self._lock:
                     self._keys.discard(key)

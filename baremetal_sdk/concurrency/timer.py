@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from baremetal_sdk.clock import Clock, SystemClock
+from baremetal_sdk.concurrency.failures import log_failure
 from baremetal_sdk.logs import get_logger
 
 LOG = get_logger(__name__)
@@ -38,8 +39,8 @@ class ScheduledCall:
             return
         try:
             function()
-        except BaseException:
-            LOG.exception("a scheduled call failed")
+        except BaseException as exc:
+            log_failure(LOG, exc, "a scheduled call failed")
 
 
 class Timer:

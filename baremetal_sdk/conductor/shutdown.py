@@ -9,6 +9,7 @@ from typing import Any
 
 from baremetal_interfaces import Deadline
 from baremetal_sdk.cluster.hash_ring import CACHE_LIFETIME_S
+from baremetal_sdk.concurrency.failures import log_failure
 from baremetal_sdk.concurrency.periodic import Periodic
 from baremetal_sdk.conductor.components import Components
 from baremetal_sdk.lifecycle import Runnable
@@ -123,5 +124,5 @@ def run_safely(description: str, function: Callable[..., Any], *args: Any) -> No
     """Call *function* with *args*. Log an exception with *description* instead of raising it."""
     try:
         function(*args)
-    except Exception:
-        LOG.exception("%s failed", description)
+    except Exception as exc:
+        log_failure(LOG, exc, "%s failed", description)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from baremetal_interfaces import BareMetalError, BMCUnreachable, DeadlineExceeded
 from baremetal_sdk.clock import Clock
+from baremetal_sdk.concurrency.failures import log_failure
 from baremetal_sdk.concurrency.pool import Lane
 from baremetal_sdk.logs import get_logger
 from baremetal_sdk.polling.schedule import Schedule
@@ -141,8 +142,8 @@ class Poller:
         result = PollResult()
         try:
             result = self._poll(row)
-        except Exception:
-            LOG.exception("node %s: %s failed", row.uuid, self._name)
+        except Exception as exc:
+            log_failure(LOG, exc, "node %s: %s failed", row.uuid, self._name)
         finally:
             # In any case: a node that is not rescheduled is never polled again.
             self._reschedule(row.uuid, result)

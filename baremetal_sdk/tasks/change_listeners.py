@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from baremetal_sdk.concurrency.failures import log_failure
 from baremetal_sdk.logs import get_logger
 from baremetal_sdk.store.records.node import NodeRecord
 
@@ -39,5 +40,5 @@ class ChangeListeners:
         for callback in self._callbacks:
             try:
                 callback(record)
-            except Exception:
-                LOG.exception("a listener for changes of nodes failed")
+            except Exception as exc:
+                log_failure(LOG, exc, "a listener for changes of nodes failed")

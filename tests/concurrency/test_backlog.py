@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 
 from fixtures import FakeLogger
 from testtools import TestCase
@@ -10,12 +11,17 @@ from testtools import TestCase
 from baremetal_sdk import states
 from baremetal_sdk.concurrency.backlog import Backlog
 from baremetal_sdk.concurrency.pool import ElasticPool, LaneLimits
+from baremetal_sdk.errors import StoreUnavailable
 from baremetal_sdk.provisioning import steps
 from baremetal_sdk.store.records.query import NodeQuery
 from baremetal_sdk.testing import settle
 from tests.fixtures.machines import MachinesCase
 
 TIMEOUT_S = 10.0
+
+
+def raise_error(error: Exception, _: str) -> None:
+    raise error
 
 
 class TestBacklog(TestCase):
@@ -51,6 +57,15 @@ class TestBacklog(TestCase):
         self.backlog.add("one", self.hold)
         self.assertTrue(self.pool.drain(TIMEOUT_S))
         self.assertEqual(["one", "one"], self.done)
+
+    def test_a_store_that_is_away_is_one_line_of_the_log(self) -> None:
+        """Work that fails because of the store has no traceback in the log, and other work has one."""
+        log = self.useFixture(FakeLogger("baremetal_sdk"))
+        for error in (StoreUnavailable("the database cannot be used"), ValueError("a fault")):
+            self.backlog.add("one", partial(raise_error, error))
+            self.assertTrue(self.pool.drain(TIMEOUT_S))
+        self.assertIn("background work on one failed: the database cannot be used\nbackground work on one failed\n", log.output)
+        self.assertEqual(1, log.output.count("Traceback"))
 
     def test_an_error_loses_neither_worker_nor_key(self) -> None:
         """After any error, SystemExit included, the other work runs and the key can be added again."""
