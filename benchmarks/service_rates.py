@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -45,9 +46,10 @@ def measure_lifecycles(service: MeasuredService, count: int, clients: int) -> No
 
 
 def run_lifecycle(service: MeasuredService) -> None:
-    """Create, deploy, undeploy and delete a simulated machine."""
+    """Create, deploy, undeploy and delete a node. Each thread has one simulated machine, which stays when the node is deleted."""
     client = service.client
-    node = client.create_node({"driver": "fake-hardware"})["uuid"]
+    info = {"fake_machine": threading.current_thread().name}
+    node = client.create_node({"driver": "fake-hardware", "driver_info": info})["uuid"]
     for verb, state in (("manage", "manageable"), ("provide", "available"), ("active", "active"), ("deleted", "available")):
         client.set_provision_state(node, verb)
         while (record := client.get_node(node))["provision_state"] != state or record["reservation"]:

@@ -256,7 +256,8 @@ def _check_end(connection: APIConnection, nodes: list[str], rules: Rules) -> Non
         connection.close()
 
 
-def _wait_for_boot_device(connection: APIConnection, node: str, timeout_s: float = 60.0) -> None:
+def _wait_for_boot_device(connection: APIConnection, node: str, timeout_s: float = 90.0) -> None:
+    """Wait until the BMC of a node answers. It has few sessions, and keeps one that was lost for 60 seconds."""
     end = time.monotonic() + timeout_s
     while (answer := connection.request("GET", f"/v1/nodes/{node}/management/boot_device")).status != 200:
         if _REFUSED in answer.body:
