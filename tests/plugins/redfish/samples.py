@@ -5,19 +5,18 @@
 
 from __future__ import annotations
 
-import http.server
 import json
-import threading
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 from baremetal_interfaces import BareMetalError
 from baremetal_interfaces.local import LocalTask
 from baremetal_redfish.bios import RedfishBIOS
 from baremetal_redfish.firmware import RedfishFirmware
+from tests.fixtures.http_service import LocalHTTPService, ServiceHandler
 from tests.fixtures.redfish_emulator import build_interfaces
 
 SYSTEM = "/redfish/v1/Systems/437XR1138R2"
@@ -85,7 +84,7 @@ def documents(case: Case) -> dict[str, bytes]:
     return found
 
 
-class SampleService:
+class SampleService(LocalHTTPService):
     """Service of samples. It answers reads, and records and refuses any other request."""
 
     def __init__(self, case: Case) -> None:
@@ -93,9 +92,7 @@ class SampleService:
         refused: list[str] = []
         self.refused = refused
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
+        class Handler(ServiceHandler):
             def do_GET(self) -> None:
                 content = known.get(_key(self.path))
                 self.answer(200 if content is not None else 404, content or b"{}")
@@ -107,29 +104,7 @@ class SampleService:
 
             do_PATCH = do_DELETE = do_PUT = do_POST
 
-            def answer(self, status: int, content: bytes) -> None:
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(10)
+        super().__init__(Handler)
 
     def task(self) -> LocalTask:
         """Return a task on the service's system."""
