@@ -51,7 +51,11 @@ class LargeValues:
 
     def save(self, node: str, name: str, value: Any) -> str:
         """Store *value*, which is JSON, for the node with the UUID *node*, and return the reference to it."""
-        text, ident = json.dumps(value, separators=(",", ":")), str(uuid.uuid4())
+        return self.save_text(node, name, _encode(value))
+
+    def save_text(self, node: str, name: str, text: str) -> str:
+        """Store a value of the node by its JSON *text*, and return the reference to it."""
+        ident = str(uuid.uuid4())
         count = -(-len(text) // PART_CHARS)
         for first in range(0, count, _PARTS_PER_WRITE):
             numbers = range(first, min(first + _PARTS_PER_WRITE, count))
@@ -109,10 +113,10 @@ def store_inspection(
 
     If both together are large, they are stored apart, and the record has the reference in their place.
     """
-    text = json.dumps([inventory, plugin_data], separators=(",", ":"))
+    text = _encode({"inventory": inventory, "plugin_data": plugin_data})
     if len(text) <= MAX_INLINE_INSPECTION_CHARS:
         return inventory, plugin_data, None
-    reference = LargeValues(store).save(node, INSPECTION, {"inventory": inventory, "plugin_data": plugin_data})
+    reference = LargeValues(store).save_text(node, INSPECTION, text)
     return {}, {_STORED_APART: reference}, reference
 
 
@@ -124,6 +128,10 @@ def read_inspection(store: Store, record: Mapping[str, Any]) -> tuple[dict[str, 
         return record["inventory"], record["plugin_data"]
     found = LargeValues(store).load(record["node_uuid"], reference)
     return found["inventory"], found["plugin_data"]
+
+
+def _encode(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))
 
 
 def _filter(node: str, reference: str) -> tuple[dict[str, Any], int]:
