@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from baremetal_interfaces import Kind
@@ -74,10 +74,9 @@ def examine_nodes(drivers: DriverCatalog, store: Store, now: datetime) -> Iterat
         for item in _find_missing(row, offers):
             missing[item].append(row.name or row.uuid)
     for item, names in sorted(missing.items()):
-        more = f" and {len(names) - _MAX_NAMED_NODES} more" if len(names) > _MAX_NAMED_NODES else ""
         yield fail(
             "interfaces",
-            f"{item} is not offered by any conductor, but {len(names)} nodes use it: {', '.join(names[:_MAX_NAMED_NODES])}{more}",
+            f"{item} is not offered by any conductor, but {len(names)} nodes use it: {_list_names(names)}",
             "install and enable it (enabled_hardware_types, enabled_<kind>_interfaces), or change these nodes",
         )
     if not missing:
@@ -89,10 +88,9 @@ def examine_machines(drivers: DriverCatalog, store: Store) -> Iterator[Finding]:
     groups = group_by_machine(drivers, store.nodes(NodeQuery(fields=FIELDS)))
     for address, nodes in groups:
         names = [node["name"] or node["uuid"] for node in nodes]
-        more = f" and {len(names) - _MAX_NAMED_NODES} more" if len(names) > _MAX_NAMED_NODES else ""
         yield warn(
             "machines",
-            f"{len(names)} nodes manage the same machine, {address}: {', '.join(names[:_MAX_NAMED_NODES])}{more}",
+            f"{len(names)} nodes manage the same machine, {address}: {_list_names(names)}",
             "correct the address or the system in driver_info, or delete all but one of these nodes",
         )
     if not groups:
@@ -128,3 +126,9 @@ def _find_missing(row: Mapping[str, str | None], offers: Collection[Offer]) -> I
         name = row[field]
         if name is not None and not any(name in kinds.get(str(kind), ()) for kinds in kinds_of_driver):
             yield f"{kind} interface '{name}' for hardware type '{driver}'"
+
+
+def _list_names(names: Sequence[str]) -> str:
+    """Return the first names, and the number of the others."""
+    more = f" and {len(names) - _MAX_NAMED_NODES} more" if len(names) > _MAX_NAMED_NODES else ""
+    return f"{', '.join(names[:_MAX_NAMED_NODES])}{more}"

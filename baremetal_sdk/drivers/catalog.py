@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from baremetal_interfaces import Connector, Driver, DriverInfo, HardwareType, Interface, InvalidInput, Kind, Problem
-from baremetal_interfaces.plugins import HARDWARE_TYPES, INTERFACES, METADATA_FILE, describe_error
+from baremetal_interfaces.plugins import HARDWARE_TYPES, INTERFACES, METADATA_FILE, describe_error, describe_failures
 from baremetal_sdk.bmc import SlotsInfo
 from baremetal_sdk.config import ConductorConfig
 from baremetal_sdk.drivers.loader import LoadFailure, Plugins, group_failures, log_failures
@@ -183,12 +183,8 @@ class DriverCatalog:
                 supported = self._types[name].supported
                 missing = ", ".join(f"{kind} ({', '.join(supported(kind)) or 'none listed'})" for kind in empty)
                 reasons = [f"no implementation is installed and enabled for {missing}"]
-                reasons += [
-                    f"{failure.name!r} of {failure.group} was not loaded: {failure.reason}"
-                    for kind in empty
-                    for failure in self.failures
-                    if failure.group == f"{INTERFACES}{kind}" and failure.name in supported(kind)
-                ]
+                for kind in empty:
+                    reasons += describe_failures(supported(kind), kind, self.failures)
                 owner = plugins.owners.get((HARDWARE_TYPES, name), "")
                 self.failures.append(LoadFailure(HARDWARE_TYPES, name, "; ".join(reasons), owner))
                 del self._types[name], self._offers[name]

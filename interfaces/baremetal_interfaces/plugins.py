@@ -80,12 +80,7 @@ def find_plugins() -> Plugins:
 
 def describe_missing_names(names: Collection[str], kind: Kind, plugins: Plugins) -> str:
     """Return why none of the *names* that a hardware type lists for *kind* is available, and the nearest registered name."""
-    reasons = [
-        f"{name!r} of {failure.group} was not loaded: {failure.reason}"
-        for name in names
-        for failure in plugins.failures
-        if failure.name == name and (failure.group == f"{INTERFACES}{kind}" or is_near_group(failure.group, kind))
-    ]
+    reasons = describe_failures(names, kind, plugins.failures)
     if reasons:
         return f"{kind}: " + "; ".join(reasons)
     if not names:
@@ -95,6 +90,16 @@ def describe_missing_names(names: Collection[str], kind: Kind, plugins: Plugins)
     hint = f"; did you mean {close[0]!r}?" if close else ""
     listed = ", ".join(names)
     return f"{kind} lists {listed}, not registered in {INTERFACES}{kind}{hint}; registered: {', '.join(registered) or 'none'}"
+
+
+def describe_failures(names: Collection[str], kind: Kind, failures: Iterable[LoadFailure]) -> list[str]:
+    """Return why interfaces of *kind* with these *names* were not loaded."""
+    return [
+        f"{failure.name!r} of {failure.group} was not loaded: {failure.reason}"
+        for name in names
+        for failure in failures
+        if failure.name == name and (failure.group == f"{INTERFACES}{kind}" or is_near_group(failure.group, kind))
+    ]
 
 
 def is_near_group(group: str, kind: Kind) -> bool:
