@@ -5,13 +5,9 @@ from __future__ import annotations
 from baremetal_fake import Account, FaultPlan
 from baremetal_fake.ipmi import AccessOptions, IPMIOptions, IPMIService
 from baremetal_interfaces.conformance import RULES, HardwareTypeConformance
-from baremetal_ipmi import IPMIHardware, IPMIManagement, IPMIPower
-from baremetal_ipmi.vendor import IPMIVendor
-from baremetal_sdk.drivers.builtin.network_boot import IPXEBoot
-from baremetal_sdk.drivers.builtin.ramdisk import RamdiskDeploy
+from baremetal_ipmi import IPMIHardware
 from tests.plugins.ipmi.base import SimulatorTestCase
-
-INTERFACES = {"power": IPMIPower, "management": IPMIManagement, "boot": IPXEBoot, "deploy": RamdiskDeploy, "vendor": IPMIVendor}
+from tests.plugins.ipmi.service_case import INTERFACES
 
 
 class TestConformance(HardwareTypeConformance, SimulatorTestCase):

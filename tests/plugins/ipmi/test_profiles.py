@@ -14,8 +14,7 @@ from baremetal_fake.ipmi import AccessOptions, IPMIOptions, IPMIService, load_pr
 from baremetal_interfaces import BootDevice, LocalTask, PowerState, UnexpectedAnswer
 from baremetal_interfaces.conformance import RULES, HardwareTypeConformance
 from baremetal_ipmi import IPMIConnector, IPMIHardware, IPMIManagement, IPMIPower, IPMIVendor
-from baremetal_sdk.drivers.builtin.network_boot import IPXEBoot
-from baremetal_sdk.drivers.builtin.ramdisk import RamdiskDeploy
+from tests.plugins.ipmi.service_case import INTERFACES
 
 MIN_DEVIATIONS = 5
 
@@ -98,13 +97,7 @@ class ProfileConformance(HardwareTypeConformance):
     profile: ClassVar[str]
     rules = ()
     hardware_type = IPMIHardware
-    interfaces = {
-        "power": IPMIPower,
-        "management": IPMIManagement,
-        "vendor": IPMIVendor,
-        "boot": IPXEBoot,
-        "deploy": RamdiskDeploy,
-    }
+    interfaces = INTERFACES
 
     def setUp(self) -> None:
         super().setUp()

@@ -28,34 +28,19 @@ from baremetal_interfaces import (
     UnexpectedAnswer,
 )
 from baremetal_interfaces.conformance import HardwareTypeConformance
-from baremetal_ipmi import IPMIHardware, IPMIManagement, IPMIPower, IPMIVendor, wire
+from baremetal_ipmi import IPMIHardware, IPMIManagement, IPMIPower, wire
 from baremetal_ipmi.connector import IPMIConnector
 from baremetal_ipmi.event_log import parse_event
 from baremetal_ipmi.info import IPMIInfo
 from baremetal_ipmi.sdr import SensorRecord
 from baremetal_sdk.bmc import BMCAccess
-from baremetal_sdk.drivers.builtin.network_boot import IPXEBoot
-from baremetal_sdk.drivers.builtin.ramdisk import RamdiskDeploy
 from baremetal_sdk.testing import ManualClock
+from tests.plugins.ipmi.service_case import INTERFACES, BMCTestCase
 
 LIGHT = ("chassis", "identify")
 
 
-class ServiceTestCase(TestCase):
-    """Test case with one BMC for each test, and tasks on its machine."""
-
-    def serve(self, **options: Any) -> IPMIService:
-        service = IPMIService(1, options=IPMIOptions(**options))
-        service.start()
-        self.addCleanup(service.stop)
-        return service
-
-    def task(self, service: IPMIService, node: Node | None = None, timeout: float = 20.0, **changes: Any) -> LocalTask:
-        interfaces = {"power": IPMIPower(), "management": IPMIManagement(), "vendor": IPMIVendor()}
-        return LocalTask(interfaces, {**service.driver_info(), **changes}, node=node, timeout=timeout, poll_interval=0.02)
-
-
-class TestSessions(ServiceTestCase):
+class TestSessions(BMCTestCase):
     def test_session_is_closed_after_a_lost_response(self) -> None:
         """After a lost response the session is closed at the BMC, so that the BMC's only session is free for the next login."""
         service = self.serve(access=AccessOptions(session_limit=1))
@@ -176,7 +161,7 @@ class TestBridging(TestCase):
             self.assertEqual(address, route.build_message(0, 1, (), 5)[7 + 3])
 
 
-class TestSensors(ServiceTestCase):
+class TestSensors(BMCTestCase):
     def test_readings_have_units_thresholds_and_status(self) -> None:
         """Readings have the format that clients know from IPMI nodes; a sensor without a reading says so."""
         service = self.serve()
@@ -232,7 +217,7 @@ class TestSensors(ServiceTestCase):
             self.assertEqual(expected, record.convert(raw), record.name)
 
 
-class TestEvents(ServiceTestCase):
+class TestEvents(BMCTestCase):
     def test_events_are_read_and_erased(self) -> None:
         """The log lists the machine's events, oldest first, until it is erased."""
         service = self.serve()
@@ -261,7 +246,7 @@ class TestEvents(ServiceTestCase):
         self.assertEqual({"id": 1, "record_type": 0xE1, "data": "00" * 13}, parse_event(bytes((1, 0, 0xE1)) + bytes(13)))
 
 
-class TestControls(ServiceTestCase):
+class TestControls(BMCTestCase):
     def test_light(self) -> None:
         """The light stays on until it is switched off; other lights and blinking are refused."""
         service = self.serve()
@@ -305,7 +290,7 @@ class TestControls(ServiceTestCase):
         self.assertIn("pxe", str(refused))
 
 
-class TestLogins(ServiceTestCase):
+class TestLogins(BMCTestCase):
     def setUp(self) -> None:
         super().setUp()
         # The port of a former BMC with suite 17 may be that of one without.
@@ -344,17 +329,11 @@ class TestLogins(ServiceTestCase):
         self.assertEqual("power off", self.task(service).call("power", "get_power_state"))
 
 
-class TestServiceConformance(HardwareTypeConformance, ServiceTestCase):
+class TestServiceConformance(HardwareTypeConformance, BMCTestCase):
     """All rules of the kit at the test service."""
 
     hardware_type = IPMIHardware
-    interfaces = {
-        "power": IPMIPower,
-        "management": IPMIManagement,
-        "vendor": IPMIVendor,
-        "boot": IPXEBoot,
-        "deploy": RamdiskDeploy,
-    }
+    interfaces = INTERFACES
 
     def setUp(self) -> None:
         super().setUp()
